@@ -1,0 +1,182 @@
+//! Sleeping on the clock that counts suspend.
+//!
+//! One timerfd per runtime, armed for the earliest deadline: tokio's own timers run on a clock that stops while the
+//! machine is suspended, so a grant that ran out meanwhile would be noticed late by the length of the suspend.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use super::{Instant, clock};
+use crate::sync::lock;
+
+/// The sleepers of one runtime, and the task that wakes them.
+#[derive(Debug)]
+pub(super) struct Timer {
+    sleepers: Mutex<Sleepers>,
+    earlier: tokio::sync::Notify,
+}
+
+#[derive(Debug, Default)]
+struct Sleepers {
+    next_id: u64,
+    waiting: BTreeMap<(Instant, u64), Waker>,
+}
+
+impl Timer {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { sleepers: Mutex::default(), earlier: tokio::sync::Notify::new() })
+    }
+
+    /// A future that ends at `deadline`.
+    pub(super) fn sleep_until(self: &Arc<Self>, deadline: Instant) -> Sleep {
+        Sleep { timer: Arc::clone(self), deadline, id: None }
+    }
+
+    fn earliest(&self) -> Option<Instant> {
+        lock(&self.sleepers).waiting.keys().next().map(|(deadline, _)| *deadline)
+    }
+
+    fn wake_due(&self) {
+        let now = clock::now();
+        let mut due = Vec::new();
+        {
+            let mut sleepers = lock(&self.sleepers);
+            while let Some(entry) = sleepers.waiting.first_entry() {
+                if entry.key().0 > now {
+                    break;
+                }
+                due.push(entry.remove());
+            }
+        }
+        due.into_iter().for_each(Waker::wake);
+    }
+
+    /// Wakes sleepers for ever. Runs on the runtime that owns the timer.
+    #[cfg(target_os = "linux")]
+    pub(super) async fn run(self: Arc<Self>) -> std::io::Result<()> {
+        let alarm = alarm::Alarm::new()?;
+        loop {
+            self.wake_due();
+            let earliest = self.earliest();
+            alarm.set(earliest)?;
+            tokio::select! {
+                biased;
+                () = self.earlier.notified() => {}
+                fired = alarm.fired() => fired?,
+            }
+        }
+    }
+
+    /// Wakes sleepers for ever, by tokio's clock: timerfd is Linux's.
+    #[cfg(not(target_os = "linux"))]
+    #[expect(clippy::disallowed_methods, reason = "this is where time is waited for")]
+    pub(super) async fn run(self: Arc<Self>) -> std::io::Result<()> {
+        loop {
+            self.wake_due();
+            let wait = match self.earliest() {
+                Some(earliest) => earliest.saturating_since(clock::now()),
+                None => std::time::Duration::from_secs(3600),
+            };
+            tokio::select! {
+                biased;
+                () = self.earlier.notified() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+}
+
+/// A sleep; see [`Timer::sleep_until`].
+#[derive(Debug)]
+pub(super) struct Sleep {
+    timer: Arc<Timer>,
+    deadline: Instant,
+    id: Option<u64>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if clock::now() >= self.deadline {
+            return Poll::Ready(());
+        }
+        let timer = Arc::clone(&self.timer);
+        let mut sleepers = lock(&timer.sleepers);
+        let id = *self.id.get_or_insert_with(|| {
+            sleepers.next_id += 1;
+            sleepers.next_id
+        });
+        sleepers.waiting.insert((self.deadline, id), cx.waker().clone());
+        let is_earliest = sleepers.waiting.keys().next() == Some(&(self.deadline, id));
+        drop(sleepers);
+        if is_earliest {
+            timer.earlier.notify_one();
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            lock(&self.timer.sleepers).waiting.remove(&(self.deadline, id));
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod alarm {
+    use std::io;
+    use std::os::fd::OwnedFd;
+
+    use rustix::time::{
+        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+        timerfd_settime,
+    };
+    use tokio::io::unix::AsyncFd;
+
+    use super::Instant;
+
+    /// A timerfd on the clock that counts suspend.
+    pub(super) struct Alarm(AsyncFd<OwnedFd>);
+
+    impl Alarm {
+        pub(super) fn new() -> io::Result<Self> {
+            let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+            Ok(Self(AsyncFd::new(timerfd_create(TimerfdClockId::Boottime, flags)?)?))
+        }
+
+        /// Arms the alarm for `deadline`, or disarms it.
+        pub(super) fn set(&self, deadline: Option<Instant>) -> io::Result<()> {
+            // A timerfd set to zero is disarmed, so the earliest possible deadline is one nanosecond after boot.
+            let since_boot =
+                deadline.map(|deadline| deadline.since_start().max(std::time::Duration::from_nanos(1)));
+            let value = since_boot.unwrap_or_default();
+            let time = Itimerspec {
+                it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
+                it_value: Timespec {
+                    tv_sec: i64::try_from(value.as_secs()).unwrap_or(i64::MAX),
+                    tv_nsec: value.subsec_nanos().into(),
+                },
+            };
+            timerfd_settime(self.0.get_ref(), TimerfdTimerFlags::ABSTIME, &time)?;
+            Ok(())
+        }
+
+        /// Waits until the alarm goes off.
+        pub(super) async fn fired(&self) -> io::Result<()> {
+            let mut ready = self.0.readable().await?;
+            let mut count = [0_u8; 8];
+            match rustix::io::read(self.0.get_ref(), &mut count) {
+                Ok(_) => {}
+                Err(rustix::io::Errno::AGAIN) => ready.clear_ready(),
+                Err(error) => return Err(error.into()),
+            }
+            Ok(())
+        }
+    }
+}
