@@ -1,0 +1,21 @@
+use crate::failure::Failure;
+use crate::stage::{self, Stage, minutes};
+use crate::workspace::{Workspace, missing_is_a_failure};
+use crate::{examples, setup, verify};
+
+const BEFORE_VERIFY: &[Stage] = &[Stage { name: "setup", budget: minutes(3), run: setup::run }];
+const AFTER_VERIFY: &[Stage] = &[Stage { name: "examples", budget: minutes(3), run: examples::run }];
+
+/// All checks, with what they need fetched first; ends with minutes per stage.
+pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<(), Failure> {
+    let stages = [BEFORE_VERIFY, verify::STAGES, AFTER_VERIFY].concat();
+    let chosen = stage::select(&stages, names)?;
+    if missing_is_a_failure() {
+        println!("HA_TEST_REQUIRE=1: what a test needs and does not find is a failure");
+    }
+    let report = stage::run(workspace, &chosen);
+    println!("\n{}", report.table());
+    report.into_result("ci")?;
+    println!("passed: {}", if names.is_empty() { "ci".to_owned() } else { names.join(", ") });
+    Ok(())
+}

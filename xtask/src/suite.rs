@@ -1,0 +1,32 @@
+//! The tests themselves. Their output is left as it is: its last lines say how many ran, failed and were ignored.
+
+use crate::command;
+use crate::failure::Failure;
+use crate::stage::Verdict;
+use crate::workspace::Workspace;
+
+/// More than there are cores: a case mostly waits.
+const THREADS: &str = "10";
+
+/// All targets but the benchmarks.
+const TARGETS: [&str; 4] = ["--lib", "--bins", "--tests", "--examples"];
+
+pub(crate) fn doctests(workspace: &Workspace) -> Result<Verdict, Failure> {
+    command::run(&mut workspace.cargo_on_all(&["test", "--doc"])?)?;
+    Ok(Verdict::Passed)
+}
+
+/// Unit tests and suites, by nextest where it is installed; a failed one does not hide the others.
+pub(crate) fn tests(workspace: &Workspace) -> Result<Verdict, Failure> {
+    let mut tests = if command::succeeds(&mut workspace.cargo(["nextest", "--version"])) {
+        let mut nextest = workspace.cargo_on_all(&["nextest", "run"])?;
+        nextest.args(TARGETS).args(["--no-fail-fast", "--test-threads", THREADS]);
+        nextest
+    } else {
+        let mut test = workspace.cargo_on_all(&["test"])?;
+        test.args(TARGETS).args(["--no-fail-fast", "--", "--test-threads", THREADS]);
+        test
+    };
+    command::run(&mut tests)?;
+    Ok(Verdict::Passed)
+}
