@@ -1,7 +1,7 @@
 //! The checks of this workspace, run as `cargo xtask <command>`; `cargo xtask help` lists the commands.
 //!
-//! `verify` and `ci` are lists of [`stage::Stage`]s. A stage is a name, a budget and a function; adding one is adding
-//! a line to [`verify::STAGES`] or [`ci::STAGES`].
+//! `verify` and `ci` are lists of [`stage::Stage`]s: a name, a budget and a function. A new stage is one line in
+//! [`verify::STAGES`], or in [`ci::AFTER_VERIFY`] when it needs more than Rust.
 #![expect(clippy::print_stdout, reason = "a command line tool talks on its standard output")]
 
 use std::process::ExitCode;
