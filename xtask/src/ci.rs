@@ -4,7 +4,8 @@ use crate::workspace::{Workspace, missing_is_a_failure};
 use crate::{examples, setup, verify};
 
 const BEFORE_VERIFY: &[Stage] = &[Stage { name: "setup", budget: minutes(3), run: setup::run }];
-const AFTER_VERIFY: &[Stage] = &[Stage { name: "examples", budget: minutes(3), run: examples::run }];
+pub(crate) const AFTER_VERIFY: &[Stage] =
+    &[Stage { name: "examples", budget: minutes(3), run: examples::run }];
 
 /// All checks, with what they need fetched first; ends with minutes per stage.
 pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<(), Failure> {
