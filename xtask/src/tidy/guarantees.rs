@@ -82,11 +82,11 @@ mod tests {
 
     #[test]
     fn a_guarantee_with_a_case_passes() {
-        let guide = "* **G1** Tokens grow, see **G2**'s proof.\n* **G2.** A watch starts with a snapshot. **Bold** G3.\n";
+        let guide =
+            "* **G1** Tokens grow, see G2's proof.\n* **G2.** A watch starts with a snapshot. **Bold** G3.\n";
         let case =
             "Case { guarantee: \"G1\" } // \"G9\"\nCase { guarantees: &[\"G2\"], why: \"G8 is another\" }";
-        let guide = guide.replace(", see **G2**'s proof", ", see G2's proof");
-        assert_eq!(messages(&[(GUIDE, &guide), (CASE, case)]), [] as [&str; 0]);
+        assert_eq!(messages(&[(GUIDE, guide), (CASE, case)]), [] as [&str; 0]);
     }
 
     #[test]
