@@ -1,6 +1,7 @@
 //! The core of the high-availability toolkit.
 
 mod error;
+pub mod memory;
 mod names;
 pub mod runtime;
 pub mod spi;

@@ -1,0 +1,128 @@
+//! What the sessions of one store share: its namespaces, under one lock.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Mutex;
+use std::task::Waker;
+
+use crate::memory::namespace::Namespace;
+use crate::runtime::Instant;
+use crate::spi::{Name, SessionId};
+use crate::sync::lock;
+
+/// A store. Nothing in it outlives the process.
+#[derive(Default)]
+pub(super) struct Store {
+    state: Mutex<State>,
+}
+
+/// The number of a namespace in its store; namespaces are never removed.
+pub(super) type NamespaceId = usize;
+
+/// What the lock protects.
+#[derive(Default)]
+pub(super) struct State {
+    namespaces: Vec<Namespace>,
+    by_name: BTreeMap<Name, NamespaceId>,
+    sessions_opened: u64,
+}
+
+impl Store {
+    /// Runs `step` on the whole store, then wakes whom it concerns.
+    pub(super) fn with<T>(&self, step: impl FnOnce(&mut State, &mut Wakes) -> T) -> T {
+        let mut wakes = Wakes::default();
+        let result = step(&mut lock(&self.state), &mut wakes);
+        wakes.run();
+        result
+    }
+
+    /// Ends the sessions of a namespace that are due at `now`, runs `step`, then wakes whom it concerns.
+    pub(super) fn access<T>(
+        &self,
+        namespace: NamespaceId,
+        now: Instant,
+        step: impl FnOnce(&mut Namespace, &mut Wakes) -> T,
+    ) -> T {
+        self.with(|state, wakes| {
+            let namespace = &mut state.namespaces[namespace];
+            namespace.reap(now, wakes);
+            step(namespace, wakes)
+        })
+    }
+}
+
+impl Drop for Store {
+    /// Lets the tasks of the sessions end: nobody can reach them any more.
+    fn drop(&mut self) {
+        self.with(|state, wakes| {
+            state.namespaces.iter_mut().for_each(|namespace| namespace.wake_reapers(wakes));
+        });
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// The number of the namespace `name`, which begins empty.
+    pub(super) fn namespace(&mut self, name: &Name) -> NamespaceId {
+        if let Some(id) = self.by_name.get(name) {
+            return *id;
+        }
+        let id = self.namespaces.len();
+        self.namespaces.push(Namespace::new());
+        self.by_name.insert(name.clone(), id);
+        id
+    }
+
+    /// The namespace with the number `id`.
+    pub(super) fn namespace_mut(&mut self, id: NamespaceId) -> &mut Namespace {
+        &mut self.namespaces[id]
+    }
+
+    /// A session id that this store never gave before.
+    pub(super) fn next_session_id(&mut self) -> Result<SessionId, crate::error::Error> {
+        self.sessions_opened += 1;
+        SessionId::parse(&base_36(self.sessions_opened))
+    }
+}
+
+fn base_36(mut number: u64) -> String {
+    let mut digits = Vec::new();
+    loop {
+        let digit = char::from_digit((number % 36) as u32, 36).unwrap_or('0');
+        digits.push(digit);
+        number /= 36;
+        if number == 0 {
+            return digits.into_iter().rev().collect();
+        }
+    }
+}
+
+/// Wakers that a step collected under the lock, for after it. Waking or dropping one can run code that uses the store.
+#[derive(Default)]
+pub(super) struct Wakes {
+    wake: Vec<Waker>,
+    discard: Vec<Waker>,
+}
+
+impl Wakes {
+    /// Wakes whoever waits in `slot`.
+    pub(super) fn wake(&mut self, slot: &mut Option<Waker>) {
+        self.wake.extend(slot.take());
+    }
+
+    /// Lets `waker` wait in `slot`.
+    pub(super) fn register(&mut self, slot: &mut Option<Waker>, waker: &Waker) {
+        if !slot.as_ref().is_some_and(|waiting| waiting.will_wake(waker)) {
+            self.discard.extend(slot.replace(waker.clone()));
+        }
+    }
+
+    fn run(self) {
+        self.wake.into_iter().for_each(Waker::wake);
+    }
+}
