@@ -147,7 +147,7 @@ mod alarm {
     impl Alarm {
         pub(super) fn new() -> io::Result<Self> {
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-            Ok(Self(AsyncFd::new(timerfd_create(TimerfdClockId::Boottime, flags)?)?))
+            Ok(Self(AsyncFd::register(timerfd_create(TimerfdClockId::Boottime, flags)?)?))
         }
 
         /// Arms the alarm for `deadline`, or disarms it.

@@ -1,0 +1,144 @@
+//! What a holder holds: leadership, a lock, a partition, a claim.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::lifetime::{Lifetime, LossReason, Standing};
+use crate::names::Name;
+use crate::spi::{Stamp, Txn};
+use crate::token::Token;
+
+/// Proof, for the holder itself, of something exclusive that it holds.
+///
+/// Cloneable, so that spawned work can watch it; a clone keeps nothing alive and releases nothing.
+///
+/// # Guarantees
+/// * [`is_valid`](Self::is_valid) turns false, and [`lost`](Self::lost) and [`cancellation`](Self::cancellation) fire, before the backend
+///   may give the same thing to anybody else, provided that the clocks of this machine and of the backend run at nearly the same rate.
+/// * Once lost it never becomes valid again.
+/// * Its [`token`](Self::token) is larger than that of every earlier holder of the same thing.
+///
+/// # Not promised
+/// A process that is frozen between a check and an act can act after the loss: let the resource check the token, or guard a write in the
+/// same store with [`fence`](Self::fence).
+#[derive(Clone)]
+pub struct Grant(Arc<Inner>);
+
+struct Inner {
+    kind: &'static str,
+    name: Name,
+    token: Token,
+    stamp: Stamp,
+    life: Arc<Lifetime>,
+    ended: CancellationToken,
+    reason: OnceLock<LossReason>,
+}
+
+impl Grant {
+    /// The grant that the entry of `stamp`, created by the session of `life`, stands for.
+    pub(crate) fn new(kind: &'static str, name: Name, stamp: Stamp, life: Arc<Lifetime>) -> Self {
+        let token = Token::new(stamp.created().as_u64().saturating_add(life.token_base()));
+        let ended = life.over().child_token();
+        Self(Arc::new(Inner { kind, name, token, stamp, life, ended, reason: OnceLock::new() }))
+    }
+
+    /// The fencing token.
+    #[must_use]
+    pub fn token(&self) -> Token {
+        self.0.token
+    }
+
+    /// What is held: the name of the lock, election, …
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.name.as_str()
+    }
+
+    /// Whether the grant is valid at this very instant, by the local clock alone.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        !self.0.ended.is_cancelled() && self.0.life.is_valid()
+    }
+
+    /// How much longer it is valid without a further renewal; zero once lost.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        if self.0.ended.is_cancelled() { Duration::ZERO } else { self.0.life.remaining() }
+    }
+
+    /// How certain the grant is right now.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        match self.loss() {
+            Some(reason) => Standing::Lost(reason),
+            None => self.0.life.standing(),
+        }
+    }
+
+    /// Waits until a renewal is late, and says how much longer the grant is valid (zero: it is lost). A renewal that
+    /// succeeds afterwards makes it healthy again; nothing has to be done.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub async fn suspect(&self) -> Duration {
+        let ended = self.0.ended.cancelled();
+        tokio::select! {
+            biased;
+            () = ended => Duration::ZERO,
+            remaining = self.0.life.suspected() => remaining,
+        }
+    }
+
+    /// Waits until the grant is lost, and says why.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub async fn lost(&self) -> LossReason {
+        self.0.ended.cancelled().await;
+        self.loss().unwrap_or(LossReason::Expired)
+    }
+
+    /// A token that is cancelled when the grant is lost, for work that is spawned. Cancelling it affects nobody else.
+    #[must_use]
+    pub fn cancellation(&self) -> CancellationToken {
+        self.0.ended.child_token()
+    }
+
+    /// Adds the guard that this grant is still held, so that the transaction changes nothing after somebody else
+    /// was granted the same thing, whatever this process believes.
+    pub fn fence(&self, txn: Txn) -> Txn {
+        txn.held(self.0.stamp.clone())
+    }
+
+    /// Ends the grant locally, before anything is sent. The first reason stays.
+    pub(crate) fn end(&self, reason: LossReason) {
+        if self.0.reason.set(reason).is_ok() {
+            self.0.ended.cancel();
+        }
+    }
+
+    pub(crate) fn life(&self) -> &Arc<Lifetime> {
+        &self.0.life
+    }
+
+    fn loss(&self) -> Option<LossReason> {
+        if !self.0.ended.is_cancelled() {
+            return None;
+        }
+        self.0.reason.get().copied().or_else(|| self.0.life.reason())
+    }
+}
+
+impl fmt::Debug for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grant")
+            .field("kind", &self.0.kind)
+            .field("name", &self.0.name)
+            .field("token", &self.0.token)
+            .field("standing", &self.standing())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,232 @@
+//! One process's connection to a store: its session, kept alive and replaced by itself, and the recipes on it.
+
+mod builder;
+mod engine;
+mod events;
+mod format;
+mod grant;
+mod health;
+mod hub;
+mod lifetime;
+mod machine;
+mod overrun;
+mod renewal;
+mod signal;
+mod supervisor;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+pub use builder::CoordinatorBuilder;
+pub use events::{Event, Events};
+pub use grant::Grant;
+pub use health::Heartbeat;
+pub use lifetime::{LossReason, Standing};
+pub use overrun::OverrunPolicy;
+
+pub(crate) use engine::Engine;
+pub(crate) use hub::Hub;
+pub(crate) use lifetime::Lifetime;
+pub(crate) use machine::{Context, Driver, Input, Machine, Output, closed};
+
+use crate::election::Election;
+use crate::error::{Error, ErrorKind};
+use crate::lock::Mutex;
+use crate::names::Name;
+use crate::spi::{Backend, Capabilities};
+use hub::Control;
+
+/// One node's connection to a store. Holds one session for all recipes, however many they are.
+///
+/// Cheap to clone; all clones share the session.
+///
+/// # Guarantees
+/// * Renewals, timers and backend I/O run on a thread of their own: a blocked user runtime loses nothing.
+/// * When the session is lost every grant is lost first; then a new session is opened by itself, waiting callers and running
+///   elections go on with it, and [`events`](Self::events) tells.
+/// * Idle cost is one renewal per third of the validity, whatever the number of grants.
+///
+/// # Dropping
+/// When the last clone is dropped without [`shutdown`](Self::shutdown) the grants end (`lost` fires), guards that are still
+/// held are waited for, at most for a ttl, and the session is closed, all in the background. A process that exits right away
+/// leaves its session to expire.
+#[derive(Clone)]
+pub struct Coordinator(Arc<Owner>);
+
+/// Ends the supervisor when the last handle is gone.
+struct Owner {
+    hub: Arc<Hub>,
+    dropped: CancellationToken,
+}
+
+impl Owner {
+    fn new(hub: Arc<Hub>) -> Self {
+        Self { hub, dropped: CancellationToken::new() }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.dropped.cancel();
+        let ttl = self.hub.life().and_then(|life| life.session().ttl()).unwrap_or_default();
+        let deadline = self.hub.runtime().now() + ttl;
+        self.hub.control(Control::Shutdown { deadline, done: None });
+    }
+}
+
+/// How a coordinator is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// How certain the present session is; `None` while there is none.
+    pub session: Option<Standing>,
+    /// Whether the store holds back new grants after it may have forgotten some.
+    pub recovering: bool,
+    /// Whether the coordinator is shutting down.
+    pub closing: bool,
+}
+
+impl Coordinator {
+    /// Starts to configure a coordinator on `backend`.
+    pub fn builder(backend: Arc<dyn Backend>) -> CoordinatorBuilder {
+        CoordinatorBuilder::new(backend)
+    }
+
+    /// The election of this name.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a bad name; `Unsupported` on an observer that wants more than to observe comes later, from the call.
+    pub fn election(&self, name: &str) -> Result<Election, Error> {
+        Ok(Election::new(&self.0.hub, Name::parse_user("election", name)?))
+    }
+
+    /// The mutex of this name.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a bad name; `Unsupported` on an observer, which can hold nothing.
+    pub fn mutex(&self, name: &str) -> Result<Mutex, Error> {
+        let name = Name::parse_user("mutex", name)?;
+        self.refuse_observer("use mutex", &name)?;
+        Ok(Mutex::new(&self.0.hub, name))
+    }
+
+    /// The name of this node.
+    #[must_use]
+    pub fn node(&self) -> &str {
+        self.0.hub.identity().node.as_str()
+    }
+
+    /// The namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.0.hub.identity().namespace.as_str()
+    }
+
+    /// What the backend can do.
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        self.0.hub.capabilities()
+    }
+
+    /// The ttl that the backend granted to the present session; `None` on an observer or while there is no session.
+    #[must_use]
+    pub fn granted_ttl(&self) -> Option<Duration> {
+        self.0.hub.life().and_then(|life| life.session().ttl())
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.0.hub.subscribe()
+    }
+
+    /// How the coordinator is doing right now, without asking the backend.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let hub = &self.0.hub;
+        let now = hub.runtime().now();
+        Health {
+            session: hub.life().map(|life| life.standing()),
+            recovering: hub.lineage().hold_until().is_some_and(|until| now < until),
+            closing: hub.is_closing(),
+        }
+    }
+
+    /// Ends all grants, waits until their holders have let go, releases them, and closes the session, so that successors
+    /// need not wait for the ttl.
+    ///
+    /// Nothing new is granted from the call on: waiting callers get `Closed`, `run` ends its work and returns `Closed`. Holders of guards
+    /// learn by `lost()`, with the reason `Shutdown`, and should drop them. At `deadline` the session is closed nevertheless.
+    ///
+    /// # Errors
+    /// `Timeout` when something was still held at the deadline.
+    ///
+    /// # Cancel safety
+    /// The shutdown goes on in the background.
+    pub async fn shutdown(&self, deadline: Duration) -> Result<(), Error> {
+        let (done, result) = oneshot::channel();
+        let deadline = self.0.hub.runtime().now() + deadline;
+        self.0.hub.control(Control::Shutdown { deadline, done: Some(done) });
+        // Without an answer the supervisor is gone: somebody else has shut down.
+        result.await.unwrap_or(Ok(()))
+    }
+
+    /// Waits for SIGTERM or SIGINT, then returns; call [`shutdown`](Self::shutdown) next. From the first call on these signals no longer end
+    /// the process by themselves.
+    ///
+    /// # Errors
+    /// `Unsupported` when signals cannot be received, or after a shutdown.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped, but the signals stay redirected.
+    pub async fn terminated(&self) -> Result<(), Error> {
+        signal::terminated(self.0.hub.runtime()).await
+    }
+
+    /// Raises what is added to every token of the namespace, from the next session of each node on, to at least `base`; returns the
+    /// base in force. For operators who restored a backup: revisions that the backup forgot are handed out again, and the base keeps
+    /// tokens growing. It never goes down.
+    ///
+    /// # Errors
+    /// `Unavailable` while there is no session, and the errors of a commit.
+    ///
+    /// # Cancel safety
+    /// The base may or may not have been raised.
+    pub async fn raise_token_base(&self, base: u64) -> Result<u64, Error> {
+        let operation = "raise the token base";
+        let life = self.0.hub.life().ok_or_else(|| {
+            Error::new(ErrorKind::Unavailable, operation).because("there is no session now; try again later")
+        })?;
+        let (answer, result) = oneshot::channel();
+        let task = async move {
+            let raised = format::raise_token_base(&**life.session(), base).await;
+            // Whoever asked may have stopped waiting.
+            drop(answer.send(raised));
+        };
+        self.0.hub.runtime().spawn("token base", Box::pin(task));
+        result.await.map_err(|_stopped| closed(operation, self.namespace()))?
+    }
+
+    fn refuse_observer(&self, operation: &'static str, name: &Name) -> Result<(), Error> {
+        if self.0.hub.identity().observer {
+            return Err(Error::new(ErrorKind::Unsupported, operation)
+                .on(format_args!("\"{name}\""))
+                .because("this coordinator is an observer and can hold nothing; connect without `observer()`"));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Coordinator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Coordinator")
+            .field("namespace", &self.namespace())
+            .field("node", &self.node())
+            .field("backend", &self.capabilities().backend)
+            .finish_non_exhaustive()
+    }
+}
