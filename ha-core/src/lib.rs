@@ -13,7 +13,8 @@ mod token;
 mod view;
 
 pub use coordinator::{
-    Coordinator, CoordinatorBuilder, Event, Events, Grant, Health, Heartbeat, LossReason, OverrunPolicy, Standing,
+    Coordinator, CoordinatorBuilder, Event, Events, Grant, Health, Heartbeat, LossReason, OverrunPolicy,
+    Standing,
 };
 pub use error::{Effect, Error, ErrorKind};
 pub use token::{Token, Ttl};

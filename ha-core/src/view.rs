@@ -96,7 +96,10 @@ mod tests {
             revision: Revision::new(2),
             lineage: Lineage::default(),
         });
-        view.apply(changed(vec![Change::Removed(entry("a", 1).stamp().clone()), Change::Put(entry("c", 3))], 3));
+        view.apply(changed(
+            vec![Change::Removed(entry("a", 1).stamp().clone()), Change::Put(entry("c", 3))],
+            3,
+        ));
         let names: Vec<_> = view.entries().map(|entry| entry.key().name().to_string()).collect();
         assert_eq!(names, ["b", "c"]);
         assert_eq!(view.revision(), Revision::new(3));

@@ -168,21 +168,22 @@ impl CoordinatorBuilder {
     fn check_capabilities(&self) -> Result<(), Error> {
         let able = self.backend.capabilities();
         if able.scope < self.scope {
-            return Err(Error::new(ErrorKind::Unsupported, "use the backend").on(able.backend).because(format_args!(
-                "its grants hold between {}, and {} are required; use etcd, ZooKeeper or Redis",
-                scope_text(able.scope),
-                scope_text(self.scope)
-            )));
+            return Err(Error::new(ErrorKind::Unsupported, "use the backend").on(able.backend).because(
+                format_args!(
+                    "its grants hold between {}, and {} are required; use etcd, ZooKeeper or Redis",
+                    scope_text(able.scope),
+                    scope_text(self.scope)
+                ),
+            ));
         }
         if self.observer {
             return Ok(());
         }
         let ttl = Ttl::parse(self.ttl)?.as_duration();
         if ttl < able.ttl_min || ttl > able.ttl_max {
-            return Err(Error::new(ErrorKind::Unsupported, "set ttl").on(format_args!("{ttl:?}")).because(format_args!(
-                "the backend {} takes {:?} to {:?}",
-                able.backend, able.ttl_min, able.ttl_max
-            )));
+            return Err(Error::new(ErrorKind::Unsupported, "set ttl").on(format_args!("{ttl:?}")).because(
+                format_args!("the backend {} takes {:?} to {:?}", able.backend, able.ttl_min, able.ttl_max),
+            ));
         }
         Ok(())
     }

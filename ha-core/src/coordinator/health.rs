@@ -65,7 +65,9 @@ impl Heartbeat {
                     std::thread::park_timeout(pause);
                 }
             })
-            .map_err(|error| Error::new(ErrorKind::Unavailable, "start the health check thread").with_source(error))?;
+            .map_err(|error| {
+                Error::new(ErrorKind::Unavailable, "start the health check thread").with_source(error)
+            })?;
         Ok(heartbeat)
     }
 

@@ -198,7 +198,9 @@ impl Hub {
         let made = make();
         let mut state = lock(&self.state);
         // Somebody else may have made one meanwhile; two engines of one name are safe, sharing is for economy.
-        if let Some(recipe) = state.recipes.get(&key).and_then(Weak::upgrade).and_then(|any| any.downcast().ok()) {
+        if let Some(recipe) =
+            state.recipes.get(&key).and_then(Weak::upgrade).and_then(|any| any.downcast().ok())
+        {
             return recipe;
         }
         if state.recipes.len() >= state.prune_at {

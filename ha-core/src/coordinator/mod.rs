@@ -215,7 +215,9 @@ impl Coordinator {
         if self.0.hub.identity().observer {
             return Err(Error::new(ErrorKind::Unsupported, operation)
                 .on(format_args!("\"{name}\""))
-                .because("this coordinator is an observer and can hold nothing; connect without `observer()`"));
+                .because(
+                    "this coordinator is an observer and can hold nothing; connect without `observer()`",
+                ));
         }
         Ok(())
     }

@@ -53,7 +53,9 @@ struct Closing {
 enum Ended {
     Lost(LossReason),
     /// Shutting down: everything is released, or the deadline has passed.
-    Drained { complete: bool },
+    Drained {
+        complete: bool,
+    },
 }
 
 impl Supervisor {
@@ -143,8 +145,10 @@ impl Supervisor {
                 return Ok(None);
             }
             if control.is_none() && self.now() >= deadline {
-                return Err(Error::new(ErrorKind::Unavailable, "open a session")
-                    .because(format_args!("no answer in {:?}; can the server be reached?", self.settings.connect_timeout)));
+                return Err(Error::new(ErrorKind::Unavailable, "open a session").because(format_args!(
+                    "no answer in {:?}; can the server be reached?",
+                    self.settings.connect_timeout
+                )));
             }
         };
         if self.epoch == 0 {
@@ -250,7 +254,8 @@ impl Supervisor {
                 keeper.life.end(LossReason::Shutdown);
                 self.hub.begin_closing();
             }
-            Control::Renewed { .. } | Control::SessionLost { .. } | Control::Idle | Control::Health(true) => {}
+            Control::Renewed { .. } | Control::SessionLost { .. } | Control::Idle | Control::Health(true) => {
+            }
         }
         None
     }
@@ -286,7 +291,10 @@ impl Supervisor {
     /// Closes the session of `life`: waits for it where somebody waits for us, otherwise in the background.
     async fn close(&self, life: &Arc<Lifetime>, wait: bool) {
         let session = Arc::clone(life.session());
-        let timeout = self.hub.runtime().sleep_until(self.now() + session.ttl().unwrap_or(CLOSE_TIMEOUT).min(CLOSE_TIMEOUT));
+        let timeout = self
+            .hub
+            .runtime()
+            .sleep_until(self.now() + session.ttl().unwrap_or(CLOSE_TIMEOUT).min(CLOSE_TIMEOUT));
         let closing = async move {
             tokio::select! {
                 biased;
@@ -344,7 +352,8 @@ impl Keeper {
         if hub.is_reconciling() {
             return None;
         }
-        let (Some(sent), Some(schedule), Some(validity)) = (self.pending.take(), &mut self.schedule, self.validity)
+        let (Some(sent), Some(schedule), Some(validity)) =
+            (self.pending.take(), &mut self.schedule, self.validity)
         else {
             return None;
         };
@@ -376,7 +385,10 @@ impl Keeper {
     fn report(&self, hub: &Hub, cause: Option<&Error>) {
         let suspect = self.schedule.as_ref().is_some_and(Schedule::is_suspect);
         if suspect && self.life.set_suspect(true) {
-            hub.emit(Event::Suspect { remaining: self.life.remaining(), cause: cause.map(ToString::to_string) });
+            hub.emit(Event::Suspect {
+                remaining: self.life.remaining(),
+                cause: cause.map(ToString::to_string),
+            });
         }
     }
 }

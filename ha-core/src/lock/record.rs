@@ -57,12 +57,14 @@ impl Record {
         if other.kind == self.kind {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::TypeMismatch, "queue for lock").on(ahead.key().collection()).because(format_args!(
-            "node \"{}\" uses it as {}, this is {}; use another name",
-            other.node,
-            other.kind.text(),
-            self.kind.text()
-        )))
+        Err(Error::new(ErrorKind::TypeMismatch, "queue for lock").on(ahead.key().collection()).because(
+            format_args!(
+                "node \"{}\" uses it as {}, this is {}; use another name",
+                other.node,
+                other.kind.text(),
+                self.kind.text()
+            ),
+        ))
     }
 }
 

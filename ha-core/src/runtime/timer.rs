@@ -145,9 +145,13 @@ mod alarm {
     pub(super) struct Alarm(AsyncFd<OwnedFd>);
 
     impl Alarm {
+        #[expect(
+            deprecated,
+            reason = "its replacement is unsafe; a descriptor that we own and do not close is I/O safe"
+        )]
         pub(super) fn new() -> io::Result<Self> {
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-            Ok(Self(AsyncFd::register(timerfd_create(TimerfdClockId::Boottime, flags)?)?))
+            Ok(Self(AsyncFd::new(timerfd_create(TimerfdClockId::Boottime, flags)?)?))
         }
 
         /// Arms the alarm for `deadline`, or disarms it.

@@ -54,7 +54,8 @@ impl Queue {
         if self.hold_until.is_some() || self.reconciling || self.stalled {
             return;
         }
-        let oldest = |place: &&mut Place| matches!(place.status, Status::Queued { ahead: Ahead::Nothing, .. });
+        let oldest =
+            |place: &&mut Place| matches!(place.status, Status::Queued { ahead: Ahead::Nothing, .. });
         let Some(place) = self.places.iter_mut().find(oldest) else { return };
         let Some(waiter) = self.waiters.pop_front() else { return };
         let Status::Queued { stamp, .. } = &place.status else { return };
@@ -86,16 +87,18 @@ impl Queue {
     /// Queues a place for those who wait.
     fn join(&mut self, context: &Context<'_>, out: &mut Outputs) {
         if self.hold_until.is_some() && !self.waiters.is_empty() {
-            let error = Error::new(ErrorKind::Recovering, "acquire mutex")
-                .on(&self.collection)
-                .because("the store may have forgotten a holder; nobody is granted anything until it is over");
+            let error = Error::new(ErrorKind::Recovering, "acquire mutex").on(&self.collection).because(
+                "the store may have forgotten a holder; nobody is granted anything until it is over",
+            );
             self.reject_impatient(out, &error);
         }
         if !self.needs_place(1) {
             return;
         }
         let Some(key) = self.new_key(context) else { return };
-        let txn = self.creating(Txn::new(), key.clone()).read_back(self.collection.clone(), Page::newest(PLACE_AND_AHEAD));
+        let txn = self
+            .creating(Txn::new(), key.clone())
+            .read_back(self.collection.clone(), Page::newest(PLACE_AND_AHEAD));
         let place = self.add_place(key, Status::Creating);
         let tag = self.ask(Asked::Create(place));
         out.push(Output::Commit { tag, txn });

@@ -25,7 +25,13 @@ impl Queue {
         self.finish_reconciling(out);
     }
 
-    pub(super) fn on_committed(&mut self, tag: u64, outcome: Result<Outcome, Error>, now: Instant, out: &mut Outputs) {
+    pub(super) fn on_committed(
+        &mut self,
+        tag: u64,
+        outcome: Result<Outcome, Error>,
+        now: Instant,
+        out: &mut Outputs,
+    ) {
         match (self.answered(tag), outcome) {
             (None, _) => {}
             (Some(Asked::Leave { place, next, about }), Ok(outcome)) => {
@@ -102,7 +108,13 @@ impl Queue {
         }
     }
 
-    pub(super) fn on_listed(&mut self, tag: u64, listing: Result<Listing, Error>, now: Instant, out: &mut Outputs) {
+    pub(super) fn on_listed(
+        &mut self,
+        tag: u64,
+        listing: Result<Listing, Error>,
+        now: Instant,
+        out: &mut Outputs,
+    ) {
         match (self.answered(tag), listing) {
             (Some(Asked::Ahead(place)), Ok(listing)) => self.on_ahead(place, Some(&listing), out),
             (Some(Asked::Ahead(place)), Err(error)) => {
