@@ -1,0 +1,80 @@
+//! The suite as a test binary.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use crate::case::Case;
+use crate::cases;
+use crate::context::name;
+use crate::harness::Harness;
+use crate::verdict::{Verdict, judge};
+
+/// More threads than cores: a case mostly waits.
+const THREADS: usize = 8;
+
+/// Judges a backend by all cases: the `main` of a test target with `harness = false`.
+///
+/// `ignored` is the number of cases that this backend cannot be judged by. A different number fails, so that a capability
+/// that gets lost, or a case that begins to need one, does not go unseen.
+///
+/// When the harness has no store, all cases show as ignored with the reason; with `HA_TEST_REQUIRE=1` that is a failure.
+#[must_use]
+pub fn run(harness: impl Harness, ignored: usize) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(THREADS);
+    libtest_mimic::run(&arguments, trials(Arc::new(harness), ignored)).exit_code()
+}
+
+fn trials(harness: Arc<dyn Harness>, ignored: usize) -> Vec<Trial> {
+    let store = match harness.store() {
+        Ok(store) => store,
+        Err(missing) => return without_store(&*harness, &missing.to_string()),
+    };
+    let backend = store.connect(&name("judge"));
+    let unmet: Vec<(&'static Case, Option<String>)> = cases::all()
+        .map(|case| (case, case.unmet(backend.capabilities(), store.faults().as_deref())))
+        .collect();
+    let reasons: Vec<String> = unmet
+        .iter()
+        .filter_map(|(case, reason)| reason.as_ref().map(|reason| format!("{}: {reason}", case.name)))
+        .collect();
+    let pinned = Trial::test("suite::the_number_of_ignored_cases_is_the_expected_one", move || {
+        if reasons.len() == ignored {
+            return Ok(());
+        }
+        Err(Failed::from(format!("{} instead of {ignored}:\n{}", reasons.len(), reasons.join("\n"))))
+    });
+    let judged = unmet.into_iter().map(|(case, reason)| {
+        let harness = Arc::clone(&harness);
+        Trial::ignorable_test(case.name, move || match reason {
+            Some(reason) => Ok(Completion::ignored_with(reason)),
+            None => completion(case, judge(case, &harness)),
+        })
+    });
+    judged.chain([pinned]).collect()
+}
+
+fn completion(case: &Case, verdict: Verdict) -> Result<Completion, Failed> {
+    match verdict {
+        Verdict::Passed => Ok(Completion::Completed),
+        Verdict::Ignored(reason) => Ok(Completion::ignored_with(reason)),
+        Verdict::Failed(how) => Err(format!("guarantee {} is broken: {how}", case.guarantee).into()),
+    }
+}
+
+fn without_store(harness: &dyn Harness, missing: &str) -> Vec<Trial> {
+    let required = std::env::var_os("HA_TEST_REQUIRE").is_some_and(|value| value == "1");
+    let reason = format!("no store for {}: {missing}", harness.name());
+    let outcome = move |reason: String| match required {
+        true => Err(Failed::from(reason)),
+        false => Ok(Completion::ignored_with(reason)),
+    };
+    cases::all()
+        .map(|case| {
+            let reason = reason.clone();
+            Trial::ignorable_test(case.name, move || outcome(reason))
+        })
+        .collect()
+}
