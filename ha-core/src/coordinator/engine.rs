@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::hub::{Hub, Listener, Signal};
 use super::lifetime::Lifetime;
-use super::machine::{Context, Driver, Input, Machine, Output};
+use super::machine::{Context, Driver, Input, Output};
 use crate::error::Error;
 use crate::names::Collection;
 use crate::runtime::{BoxFuture, Instant};

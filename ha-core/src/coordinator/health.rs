@@ -83,6 +83,18 @@ impl Heartbeat {
         Instant::from_nanos(self.0.last.load(Ordering::Acquire)) + self.0.limit
     }
 
+    async fn until_fed(&self, clock: &Arc<dyn Runtime>) {
+        loop {
+            let fed = self.0.fed.notified();
+            tokio::pin!(fed);
+            fed.as_mut().enable();
+            if clock.now() < self.deadline() {
+                return;
+            }
+            fed.await;
+        }
+    }
+
     /// Reports, on `runtime`, each time the heartbeat stops or starts being fed, until `report` returns false or `stop` fires.
     pub(crate) fn monitor(
         &self,
@@ -101,15 +113,7 @@ impl Heartbeat {
                 if !report(false) {
                     return;
                 }
-                loop {
-                    let fed = heartbeat.0.fed.notified();
-                    tokio::pin!(fed);
-                    fed.as_mut().enable();
-                    if clock.now() < heartbeat.deadline() {
-                        break;
-                    }
-                    fed.await;
-                }
+                heartbeat.until_fed(&clock).await;
                 if !report(true) {
                     return;
                 }

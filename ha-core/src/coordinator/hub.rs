@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::events::{Event, Events};
 use super::grant::Grant;
@@ -83,6 +84,7 @@ pub(crate) struct Hub {
     events: Mutex<Option<broadcast::Sender<Event>>>,
     generation: AtomicU64,
     closing: AtomicBool,
+    closed: CancellationToken,
     next_listener: AtomicU64,
     state: Mutex<State>,
 }
@@ -103,6 +105,7 @@ impl Hub {
             events: Mutex::new(Some(events)),
             generation: AtomicU64::new(0),
             closing: AtomicBool::new(false),
+            closed: CancellationToken::new(),
             next_listener: AtomicU64::new(1),
             state: Mutex::default(),
         };
@@ -312,6 +315,12 @@ impl Hub {
     pub(crate) fn closed(&self) {
         self.emit(Event::Closed);
         lock(&self.events).take();
+        self.closed.cancel();
+    }
+
+    /// Waits until the coordinator is shut down.
+    pub(crate) async fn until_closed(&self) {
+        self.closed.cancelled().await;
     }
 }
 

@@ -103,21 +103,24 @@ impl Supervisor {
                     complete = self.keep(keeper).await;
                 }
                 Err(error) => {
-                    if connected.is_some() && (!error.is_transient() || self.now() + pause >= give_up) {
-                        if let Some(connected) = connected.take() {
-                            drop(connected.send(Err(error)));
-                        }
+                    let is_final = !error.is_transient() || self.now() + pause >= give_up;
+                    if let Some(connected) = connected.take_if(|_| is_final) {
+                        drop(connected.send(Err(error)));
                         break;
                     }
-                    tracing::warn!(%error, "cannot open a session; trying again");
-                    self.hub.emit(Event::OpenFailed { cause: error.to_string() });
-                    let jitter = Duration::from_micros(self.hub.runtime().random() % 10_000);
-                    self.wait(Some(self.now() + pause + jitter)).await;
+                    self.pause(&error, pause).await;
                     pause = (pause * 2).min(PAUSE_MAX);
                 }
             }
         }
         self.finish(complete);
+    }
+
+    async fn pause(&mut self, error: &Error, pause: Duration) {
+        tracing::warn!(%error, "cannot open a session; trying again");
+        self.hub.emit(Event::OpenFailed { cause: error.to_string() });
+        let jitter = Duration::from_micros(self.hub.runtime().random() % 10_000);
+        self.wait(Some(self.now() + pause + jitter)).await;
     }
 
     fn now(&self) -> Instant {

@@ -1,0 +1,140 @@
+//! Carries the deliveries of an election to those who wait for them.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::leadership::Leadership;
+use super::state::{Candidacy, Delivery, Predecessor, Request, State};
+use crate::coordinator::{Driver, Engine, Grant, Lifetime, LossReason};
+use crate::error::Error;
+use crate::names::Name;
+use crate::spi::Stamp;
+use crate::sync::lock;
+
+/// Callers of one kind, by number.
+type Callers<T> = Mutex<BTreeMap<u64, oneshot::Sender<T>>>;
+
+/// Where callers of one election wait.
+pub(super) struct Ports {
+    name: Name,
+    next: AtomicU64,
+    campaigns: Callers<Result<Leadership, Error>>,
+    resignations: Callers<()>,
+    transfers: Callers<Result<(), Error>>,
+    /// The grant that is held, to be ended when the state says so.
+    grants: Mutex<BTreeMap<u64, Grant>>,
+    /// Fires when the engine is gone; ends the monitors of its heartbeats.
+    pub(super) gone: CancellationToken,
+}
+
+impl Drop for Ports {
+    fn drop(&mut self) {
+        self.gone.cancel();
+    }
+}
+
+impl Ports {
+    pub(super) fn new(name: Name) -> Self {
+        Self {
+            name,
+            next: AtomicU64::new(1),
+            campaigns: Callers::default(),
+            resignations: Callers::default(),
+            transfers: Callers::default(),
+            grants: Mutex::default(),
+            gone: CancellationToken::new(),
+        }
+    }
+
+    pub(super) fn name(&self) -> &Name {
+        &self.name
+    }
+
+    fn register<T>(&self, callers: &Callers<T>) -> (u64, oneshot::Receiver<T>) {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        lock(callers).insert(id, sender);
+        (id, receiver)
+    }
+
+    pub(super) fn wait_campaign(&self) -> (u64, oneshot::Receiver<Result<Leadership, Error>>) {
+        self.register(&self.campaigns)
+    }
+
+    pub(super) fn cancel_campaign(&self, caller: u64) {
+        lock(&self.campaigns).remove(&caller);
+    }
+
+    pub(super) fn wait_resignation(&self) -> (u64, oneshot::Receiver<()>) {
+        self.register(&self.resignations)
+    }
+
+    pub(super) fn wait_transfer(&self) -> (u64, oneshot::Receiver<Result<(), Error>>) {
+        self.register(&self.transfers)
+    }
+
+    /// Ends the grant `leadership`, if it has not ended before.
+    pub(super) fn end(&self, leadership: u64, reason: LossReason) -> Option<Grant> {
+        let grant = lock(&self.grants).remove(&leadership)?;
+        grant.end(reason);
+        Some(grant)
+    }
+}
+
+/// Answers a caller, who may have stopped waiting.
+fn answer<T>(callers: &Callers<T>, caller: u64, value: T) {
+    let sender = lock(callers).remove(&caller);
+    if let Some(sender) = sender {
+        // What comes back undelivered is dropped: a leadership resigns itself.
+        drop(sender.send(value).err());
+    }
+}
+
+struct Elected {
+    caller: u64,
+    candidacy: Candidacy,
+    leadership: u64,
+    stamp: Stamp,
+    predecessor: Predecessor,
+}
+
+fn elect(engine: &Arc<Engine<State>>, life: Option<&Arc<Lifetime>>, elected: Elected) {
+    let Elected { caller, candidacy, leadership, stamp, predecessor } = elected;
+    let Some(life) = life.filter(|life| life.is_valid()) else {
+        engine.request(Request::Undelivered { leadership, caller, candidacy });
+        return;
+    };
+    let ports = &engine.ports;
+    let grant = Grant::new("election", ports.name.clone(), stamp, Arc::clone(life));
+    tracing::info!(election = %ports.name, term = %grant.token(), ?predecessor, "elected");
+    engine.hub().granted("election", &grant);
+    lock(&ports.grants).insert(leadership, grant.clone());
+    let held = Leadership::new(Arc::clone(engine), leadership, grant, predecessor);
+    answer(&ports.campaigns, caller, Ok(held));
+}
+
+impl Driver for State {
+    type Ports = Ports;
+
+    fn deliver(engine: &Arc<Engine<Self>>, delivery: Delivery, life: Option<&Arc<Lifetime>>) {
+        let ports = &engine.ports;
+        match delivery {
+            Delivery::Elected { caller, candidacy, leadership, stamp, predecessor } => {
+                elect(engine, life, Elected { caller, candidacy, leadership, stamp, predecessor });
+            }
+            Delivery::Rejected { caller, error } => answer(&ports.campaigns, caller, Err(error)),
+            Delivery::Resigned { caller } => answer(&ports.resignations, caller, ()),
+            Delivery::Transferred { caller, result } => answer(&ports.transfers, caller, result),
+            Delivery::Ended { leadership, reason } => {
+                if let Some(grant) = ports.end(leadership, reason) {
+                    tracing::info!(election = %ports.name, term = %grant.token(), %reason, "leadership ended");
+                    engine.hub().ended("election", &grant, reason);
+                }
+            }
+        }
+    }
+}

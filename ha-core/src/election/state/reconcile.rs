@@ -1,0 +1,102 @@
+//! After a discontinuity: give up what the store forgot, delete what it resurrected.
+
+use super::party::{Candidate, Lead, Stray};
+use super::{Asked, Delivery, Outputs, State};
+use crate::coordinator::{LossReason, Output};
+use crate::names::Name;
+use crate::runtime::Instant;
+use crate::spi::{Entry, Listing, Page};
+
+/// More candidates than one process ever has, resurrected ones included; more pages follow if not.
+const OWN_CANDIDATES: usize = 16;
+
+impl State {
+    pub(super) fn on_discontinuity(&mut self, hold_until: Option<Instant>, out: &mut Outputs) {
+        self.hold_until = hold_until;
+        self.reconciling = true;
+        self.look_again = true;
+        self.vacant_since = None;
+        if self.session.is_none() {
+            self.finish_reconciling(out);
+        }
+    }
+
+    pub(super) fn ask_own(&mut self, out: &mut Outputs) {
+        let busy = self.is_asked(&Asked::OwnRecord) || self.is_asked(&Asked::OwnCandidates);
+        let Some(session) = self.session.clone() else { return };
+        if !self.look_again || busy {
+            return;
+        }
+        self.look_again = false;
+        let tag = self.ask(Asked::OwnRecord);
+        let collection = self.keys.record.clone();
+        out.push(Output::List { tag, collection, page: Page::by_name(OWN_CANDIDATES) });
+        let tag = self.ask(Asked::OwnCandidates);
+        let collection = self.keys.candidates.clone();
+        let page = Page::after(Name::internal(format!("{session}-")), OWN_CANDIDATES);
+        out.push(Output::List { tag, collection, page });
+    }
+
+    pub(super) fn on_own_record(&mut self, listing: &Listing, out: &mut Outputs) {
+        let leader = listing.entries().iter().find(|entry| *entry.key() == self.keys.leader);
+        let is = |entry: &Entry, stamp| entry.stamp().is_same_incarnation(stamp);
+        let known = match &self.lead {
+            Lead::Leading { stamp, .. } | Lead::Resigning { stamp, .. } => leader.is_some_and(|leader| is(leader, stamp)),
+            Lead::Granting => true,
+            Lead::None => false,
+        };
+        if let (false, Lead::Leading { id, .. }) = (known, &self.lead) {
+            out.push(Output::Deliver(Delivery::Ended { leadership: *id, reason: LossReason::Forgotten }));
+            self.lead = Lead::None;
+        }
+        if let (false, Some(leader)) = (known, leader) {
+            self.add_stray(leader);
+        }
+        self.looked(out);
+    }
+
+    pub(super) fn on_own_candidates(&mut self, listing: &Listing, out: &mut Outputs) {
+        let Some(session) = self.session.clone() else { return };
+        let own: Vec<&Entry> =
+            listing.entries().iter().take_while(|entry| entry.owner() == Some(&session)).collect();
+        if let Candidate::Standing { stamp, .. } = &self.candidate {
+            if !own.iter().any(|entry| entry.stamp().is_same_incarnation(stamp)) {
+                self.candidate = Candidate::None;
+            }
+        }
+        for entry in &own {
+            let known = match &self.candidate {
+                Candidate::None => false,
+                Candidate::Joining { key, .. } => key == entry.key(),
+                Candidate::Standing { stamp, .. } | Candidate::Leaving { stamp, .. } => stamp.key() == entry.key(),
+            };
+            if !known {
+                self.add_stray(entry);
+            }
+        }
+        self.look_again |= own.len() == OWN_CANDIDATES;
+        self.looked(out);
+    }
+
+    fn add_stray(&mut self, entry: &Entry) {
+        let ours = entry.owner().is_some() && entry.owner() == self.session.as_ref();
+        let known = self.strays.iter().any(|stray| stray.stamp.is_same_incarnation(entry.stamp()));
+        if ours && !known {
+            self.strays.push(Stray { stamp: entry.stamp().clone(), sent: false });
+        }
+    }
+
+    /// One of the two listings is dealt with.
+    fn looked(&mut self, out: &mut Outputs) {
+        let waiting = self.is_asked(&Asked::OwnRecord) || self.is_asked(&Asked::OwnCandidates);
+        if !waiting && !self.look_again {
+            self.finish_reconciling(out);
+        }
+    }
+
+    pub(super) fn finish_reconciling(&mut self, out: &mut Outputs) {
+        if std::mem::take(&mut self.reconciling) {
+            out.push(Output::Reconciled);
+        }
+    }
+}
