@@ -113,8 +113,9 @@ impl Grant {
         txn.held(self.0.stamp.clone())
     }
 
-    /// Ends the grant locally, before anything is sent. The first reason stays.
+    /// Ends the grant locally, before anything is sent. The first reason stays, also that of the whole session.
     pub(crate) fn end(&self, reason: LossReason) {
+        let reason = self.0.life.reason().unwrap_or(reason);
         if self.0.reason.set(reason).is_ok() {
             self.0.ended.cancel();
         }
@@ -124,7 +125,8 @@ impl Grant {
         &self.0.life
     }
 
-    fn loss(&self) -> Option<LossReason> {
+    /// Why it was lost, if it was.
+    pub(crate) fn loss(&self) -> Option<LossReason> {
         if !self.0.ended.is_cancelled() {
             return None;
         }

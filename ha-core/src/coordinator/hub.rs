@@ -145,19 +145,29 @@ impl Hub {
     }
 
     pub(crate) fn emit(&self, event: Event) {
-        tracing::debug!(node = %self.identity.node, ?event, "coordinator event");
-        if let Some(events) = &*lock(&self.events) {
-            // Nobody listens: fine.
-            drop(events.send(event));
-        }
+        self.emit_with(|| event);
+    }
+
+    /// Makes the event only if anybody listens: grants come by the hundred thousand.
+    fn emit_with(&self, event: impl FnOnce() -> Event) {
+        let events = lock(&self.events);
+        let Some(events) = events.as_ref().filter(|events| events.receiver_count() > 0) else { return };
+        // The last listener may just have left.
+        drop(events.send(event()));
     }
 
     pub(crate) fn granted(&self, kind: &'static str, grant: &Grant) {
-        self.emit(Event::Granted { kind, name: grant.name().into(), token: grant.token() });
+        self.emit_with(|| Event::Granted { kind, name: grant.name().into(), token: grant.token() });
     }
 
-    pub(crate) fn ended(&self, kind: &'static str, grant: &Grant, reason: LossReason) {
-        self.emit(Event::Ended { kind, name: grant.name().into(), token: grant.token(), reason });
+    /// Says why `grant` ended: for the reason that came first.
+    pub(crate) fn ended(&self, kind: &'static str, grant: &Grant) {
+        self.emit_with(|| Event::Ended {
+            kind,
+            name: grant.name().into(),
+            token: grant.token(),
+            reason: grant.loss().unwrap_or(LossReason::Expired),
+        });
     }
 
     // Engines ---------------------------------------------------------------------------------------------------

@@ -132,7 +132,7 @@ impl Driver for State {
             Delivery::Ended { leadership, reason } => {
                 if let Some(grant) = ports.end(leadership, reason) {
                     tracing::info!(election = %ports.name, term = %grant.token(), %reason, "leadership ended");
-                    engine.hub().ended("election", &grant, reason);
+                    engine.hub().ended("election", &grant);
                 }
             }
         }

@@ -120,9 +120,8 @@ impl Leadership {
     fn let_go(&mut self, caller: Option<u64>) {
         self.resigned = true;
         if let Some(grant) = self.engine.ports.end(self.id, LossReason::Released) {
-            self.engine.hub().ended("election", &grant, LossReason::Released);
+            self.engine.hub().ended("election", &grant);
         }
-        self.grant.end(LossReason::Released);
         self.engine.request(Request::Resign { leadership: self.id, caller });
     }
 }

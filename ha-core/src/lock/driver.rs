@@ -73,7 +73,8 @@ impl Ports {
     }
 
     fn answer(&self, waiter: u64, answer: Answer) {
-        if let Some(sender) = lock(&self.waiters).remove(&waiter) {
+        let sender = lock(&self.waiters).remove(&waiter);
+        if let Some(sender) = sender {
             // A guard that nobody takes any more releases itself when it is dropped here.
             drop(sender.send(answer));
         }
@@ -114,7 +115,7 @@ impl Driver for Queue {
             }
             Delivery::Forgotten { place } => {
                 if let Some(grant) = ports.end(place, LossReason::Forgotten) {
-                    engine.hub().ended("mutex", &grant, LossReason::Forgotten);
+                    engine.hub().ended("mutex", &grant);
                 }
             }
         }

@@ -176,10 +176,8 @@ impl MutexGuard {
 
     fn let_go(&mut self, caller: Option<u64>) {
         self.released = true;
-        let loss = self.engine.ports.end(self.place, LossReason::Released);
-        self.grant.end(LossReason::Released);
-        if let Some(grant) = loss {
-            self.engine.hub().ended("mutex", &grant, LossReason::Released);
+        if let Some(grant) = self.engine.ports.end(self.place, LossReason::Released) {
+            self.engine.hub().ended("mutex", &grant);
         }
         self.engine.request(Request::Release { place: self.place, caller });
     }
