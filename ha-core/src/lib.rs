@@ -10,6 +10,7 @@ pub mod runtime;
 pub mod spi;
 mod sync;
 mod token;
+mod url;
 mod view;
 
 pub use coordinator::{
@@ -18,3 +19,4 @@ pub use coordinator::{
 };
 pub use error::{Effect, Error, ErrorKind};
 pub use token::{Token, Ttl};
+pub use url::{Host, Scheme, Secret, StoreUrl};
