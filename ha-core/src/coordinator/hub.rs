@@ -203,17 +203,17 @@ impl Hub {
         make: impl FnOnce() -> Arc<T>,
     ) -> Arc<T> {
         let key = (kind, name.clone());
-        if let Some(found) = lock(&self.state).recipes.get(&key).and_then(Weak::upgrade) {
-            if let Ok(recipe) = found.downcast() {
-                return recipe;
-            }
+        let find = |state: &State| state.recipes.get(&key).and_then(Weak::upgrade)?.downcast().ok();
+        let found = find(&lock(&self.state));
+        if let Some(recipe) = found {
+            return recipe;
         }
         let made = make();
         let mut state = lock(&self.state);
         // Somebody else may have made one meanwhile; two engines of one name are safe, sharing is for economy.
-        if let Some(recipe) =
-            state.recipes.get(&key).and_then(Weak::upgrade).and_then(|any| any.downcast().ok())
-        {
+        if let Some(recipe) = find(&state) {
+            // Dropped only when the lock is free again: an engine takes its leave of the hub.
+            drop(state);
             return recipe;
         }
         if state.recipes.len() >= state.prune_at {

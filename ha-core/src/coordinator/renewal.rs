@@ -89,12 +89,10 @@ impl Schedule {
         if now >= self.deadline {
             return Step::Lost;
         }
-        if let Some(since) = self.waiting_since {
-            if now >= since + self.validity.attempt {
-                self.suspect = true;
-                self.waiting_since = None;
-                self.next = now;
-            }
+        if self.waiting_since.is_some_and(|since| now >= since + self.validity.attempt) {
+            self.suspect = true;
+            self.waiting_since = None;
+            self.next = now;
         }
         if now >= self.next {
             return Step::Send;

@@ -50,7 +50,11 @@ impl Election {
             let state = State::new(Keys::new(&name), hub.identity().node.clone());
             Engine::start(hub, state, Ports::new(name.clone()))
         });
-        Self { engine, candidacy: Candidacy { priority: 0, address: None, preempt: true }, requires: Vec::new() }
+        Self {
+            engine,
+            candidacy: Candidacy { priority: 0, address: None, preempt: true },
+            requires: Vec::new(),
+        }
     }
 
     /// Stands with this priority; the higher one is elected. Default: 0.
@@ -177,7 +181,9 @@ impl Election {
         if identity.observer {
             return Err(Error::new(ErrorKind::Unsupported, "campaign")
                 .on(format_args!("\"{name}\""))
-                .because("this coordinator is an observer and can hold nothing; connect without `observer()`"));
+                .because(
+                    "this coordinator is an observer and can hold nothing; connect without `observer()`",
+                ));
         }
         if let Some(missing) = self.requires.iter().find(|wanted| !identity.capabilities.contains(*wanted)) {
             return Err(leadership::not_eligible(name, &identity.node, missing));

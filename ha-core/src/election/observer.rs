@@ -75,7 +75,10 @@ impl Machine for Observing {
     fn on_input(&mut self, input: Input<()>, _: &Context<'_>, out: &mut Vec<Output<Self::Delivery>>) {
         match input {
             Input::SessionUp { .. } => {
-                out.push(Output::Watch { slot: LEADER, target: WatchTarget::Entry(self.keys.leader.clone()) });
+                out.push(Output::Watch {
+                    slot: LEADER,
+                    target: WatchTarget::Entry(self.keys.leader.clone()),
+                });
             }
             Input::SessionDown => self.view.reset(),
             Input::Watched { event, .. } => {

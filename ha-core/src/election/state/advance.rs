@@ -3,7 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use super::party::{Candidate, Lead};
-use super::{Asked, CANDIDATES, Delivery, Heir, Outputs, PREEMPT_AFTER, Predecessor, RANK_DELAY, RECORD, State};
+use super::{
+    Asked, CANDIDATES, Delivery, Heir, Outputs, PREEMPT_AFTER, Predecessor, RANK_DELAY, RECORD, State,
+};
 use crate::coordinator::{Context, LossReason, Output};
 use crate::election::records::{CandidateRecord, LeaderRecord, TenureRecord, decode, encode};
 use crate::error::{Error, ErrorKind};
@@ -210,8 +212,12 @@ impl State {
             return None;
         }
         // Our own candidate has to be in the view that we decide from (R9).
-        let own = self.candidates.get(stamp.key()).filter(|entry| entry.stamp().is_same_incarnation(stamp))?;
-        let hint = self.record.get(&self.keys.tenure).and_then(|entry| decode::<TenureRecord>(entry).ok()?.handover());
+        let own =
+            self.candidates.get(stamp.key()).filter(|entry| entry.stamp().is_same_incarnation(stamp))?;
+        let hint = self
+            .record
+            .get(&self.keys.tenure)
+            .and_then(|entry| decode::<TenureRecord>(entry).ok()?.handover());
         let rank_of = |entry: &Entry| rank(entry, hint);
         let better = self.candidates.entries().filter(|entry| rank_of(entry) < rank_of(own)).count();
         let delay = RANK_DELAY * u32::try_from(better).unwrap_or(u32::MAX);

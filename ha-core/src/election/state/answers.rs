@@ -114,7 +114,10 @@ impl State {
                 }
             }
             Asked::DeleteStray(stamp) => {
-                self.strays.iter_mut().filter(|stray| stray.stamp == stamp).for_each(|stray| stray.sent = false);
+                self.strays
+                    .iter_mut()
+                    .filter(|stray| stray.stamp == stamp)
+                    .for_each(|stray| stray.sent = false);
             }
             Asked::Heir { .. } | Asked::OwnRecord | Asked::OwnCandidates => {}
         }
@@ -168,9 +171,10 @@ impl State {
                 let error = Error::new(ErrorKind::Unavailable, "transfer leadership")
                     .on(&heir.candidate)
                     .because("the candidate vanished meanwhile; leadership was resigned, and the next one takes over");
-                out.extend(heir.caller.map(|caller| {
-                    Output::Deliver(Delivery::Transferred { caller, result: Err(error) })
-                }));
+                out.extend(
+                    heir.caller
+                        .map(|caller| Output::Deliver(Delivery::Transferred { caller, result: Err(error) })),
+                );
             } else {
                 *piecewise = true;
             }
@@ -197,7 +201,9 @@ impl State {
         out: &mut Outputs,
     ) {
         match (self.answered(tag), listing) {
-            (Some(Asked::Heir { target, caller }), Ok(listing)) => self.on_heirs(&target, caller, &listing, out),
+            (Some(Asked::Heir { target, caller }), Ok(listing)) => {
+                self.on_heirs(&target, caller, &listing, out)
+            }
             (Some(Asked::Heir { caller, .. }), Err(error)) => {
                 out.push(Output::Deliver(Delivery::Transferred { caller, result: Err(error) }));
             }
@@ -224,9 +230,15 @@ impl State {
         let heir = listing.entries().iter().find(stands);
         match (heir, &self.lead) {
             (Some(heir), Lead::Leading { id, .. }) => {
-                self.heir =
-                    Some(Heir { candidate: heir.key().clone(), created: heir.created(), caller: Some(caller) });
-                out.push(Output::Deliver(Delivery::Ended { leadership: *id, reason: LossReason::Transferred }));
+                self.heir = Some(Heir {
+                    candidate: heir.key().clone(),
+                    created: heir.created(),
+                    caller: Some(caller),
+                });
+                out.push(Output::Deliver(Delivery::Ended {
+                    leadership: *id,
+                    reason: LossReason::Transferred,
+                }));
             }
             (heir, _) => {
                 let reason = if heir.is_some() {

@@ -267,14 +267,17 @@ impl State {
 
     fn on_transfer(&mut self, target: Name, caller: u64, out: &mut Outputs) {
         let refuse = |kind, reason: String| {
-            let error = Error::new(kind, "transfer leadership").on(format_args!("to \"{target}\"")).because(reason);
+            let error =
+                Error::new(kind, "transfer leadership").on(format_args!("to \"{target}\"")).because(reason);
             Output::Deliver(Delivery::Transferred { caller, result: Err(error) })
         };
         if !matches!(self.lead, Lead::Leading { .. }) {
             out.push(refuse(ErrorKind::InvalidInput, "this node does not lead".into()));
         } else if target == self.node {
             out.push(refuse(ErrorKind::InvalidInput, "this node leads already".into()));
-        } else if self.heir.is_some() || self.asked.iter().any(|(_, asked)| matches!(asked, Asked::Heir { .. })) {
+        } else if self.heir.is_some()
+            || self.asked.iter().any(|(_, asked)| matches!(asked, Asked::Heir { .. }))
+        {
             out.push(refuse(ErrorKind::InvalidInput, "leadership is being handed over already".into()));
         } else {
             self.look_for_heir(target, caller, out);

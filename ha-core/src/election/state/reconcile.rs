@@ -5,7 +5,7 @@ use super::{Asked, Delivery, Outputs, State};
 use crate::coordinator::{LossReason, Output};
 use crate::names::Name;
 use crate::runtime::Instant;
-use crate::spi::{Entry, Listing, Page};
+use crate::spi::{Entry, Listing, Page, Stamp};
 
 /// More candidates than one process ever has, resurrected ones included; more pages follow if not.
 const OWN_CANDIDATES: usize = 16;
@@ -41,7 +41,9 @@ impl State {
         let leader = listing.entries().iter().find(|entry| *entry.key() == self.keys.leader);
         let is = |entry: &Entry, stamp| entry.stamp().is_same_incarnation(stamp);
         let known = match &self.lead {
-            Lead::Leading { stamp, .. } | Lead::Resigning { stamp, .. } => leader.is_some_and(|leader| is(leader, stamp)),
+            Lead::Leading { stamp, .. } | Lead::Resigning { stamp, .. } => {
+                leader.is_some_and(|leader| is(leader, stamp))
+            }
             Lead::Granting => true,
             Lead::None => false,
         };
@@ -59,16 +61,21 @@ impl State {
         let Some(session) = self.session.clone() else { return };
         let own: Vec<&Entry> =
             listing.entries().iter().take_while(|entry| entry.owner() == Some(&session)).collect();
-        if let Candidate::Standing { stamp, .. } = &self.candidate {
-            if !own.iter().any(|entry| entry.stamp().is_same_incarnation(stamp)) {
-                self.candidate = Candidate::None;
-            }
+        // A candidate that was created after the listing was made need not be in it.
+        let forgotten = |stamp: &Stamp| {
+            stamp.created() <= listing.revision()
+                && !own.iter().any(|entry| entry.stamp().is_same_incarnation(stamp))
+        };
+        if matches!(&self.candidate, Candidate::Standing { stamp, .. } if forgotten(stamp)) {
+            self.candidate = Candidate::None;
         }
         for entry in &own {
             let known = match &self.candidate {
                 Candidate::None => false,
                 Candidate::Joining { key, .. } => key == entry.key(),
-                Candidate::Standing { stamp, .. } | Candidate::Leaving { stamp, .. } => stamp.key() == entry.key(),
+                Candidate::Standing { stamp, .. } | Candidate::Leaving { stamp, .. } => {
+                    stamp.key() == entry.key()
+                }
             };
             if !known {
                 self.add_stray(entry);

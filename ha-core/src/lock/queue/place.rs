@@ -108,10 +108,8 @@ impl Queue {
     /// `key` vanished: whoever had it ahead has to look again.
     pub(super) fn forget_ahead(&mut self, key: &Key) {
         for place in &mut self.places {
-            if let Status::Queued { ahead, .. } = &mut place.status {
-                if matches!(ahead, Ahead::Entry(other) if other == key) {
-                    *ahead = Ahead::Unknown;
-                }
+            if matches!(&place.status, Status::Queued { ahead: Ahead::Entry(other), .. } if other == key) {
+                place.forget_view();
             }
         }
     }

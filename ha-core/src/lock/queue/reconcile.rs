@@ -25,7 +25,11 @@ impl Queue {
         let Some(session) = self.session.clone() else { return };
         let own: Vec<&Entry> =
             listing.entries().iter().take_while(|entry| is_place_of(entry.key(), &session)).collect();
-        let exists = |stamp: &Stamp| own.iter().any(|entry| entry.stamp().is_same_incarnation(stamp));
+        // A place that was created after the listing was made need not be in it.
+        let exists = |stamp: &Stamp| {
+            stamp.created() > listing.revision()
+                || own.iter().any(|entry| entry.stamp().is_same_incarnation(stamp))
+        };
         self.places.retain(|place| match &place.status {
             Status::Creating | Status::Leaving { .. } => true,
             Status::Queued { stamp, .. } => exists(stamp),
