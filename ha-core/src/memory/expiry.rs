@@ -1,6 +1,7 @@
 //! Sessions as the store sees them: what they own, when they are due, and who ends them then.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::future::poll_fn;
 use std::sync::{Arc, Weak};
 use std::task::{Poll, Waker};
@@ -8,31 +9,64 @@ use std::time::Duration;
 
 use crate::memory::namespace::Namespace;
 use crate::memory::store::{NamespaceId, Store, Wakes};
+#[cfg(feature = "test-util")]
+use crate::memory::undo::Undo;
 use crate::memory::watch::WatcherId;
 use crate::runtime::{BoxFuture, Instant, Runtime};
-use crate::spi::{Entry, Key, Revision, SessionId};
+use crate::spi::{Entry, Key, Name, Revision, SessionId};
 
 /// The live sessions of a namespace.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Sessions {
     rows: BTreeMap<SessionId, Row>,
     deadlines: BTreeSet<(Instant, SessionId)>,
 }
 
 /// A live session.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Row {
+    /// Whose session it is, for its people.
+    node: Name,
     /// The ttl and when it has passed; nothing for an observer.
     lease: Option<Lease>,
     owned: BTreeSet<(Revision, Key)>,
     pub(super) watchers: BTreeSet<WatcherId>,
     reaper: Option<Waker>,
+    /// Requests and answers that wait until their node is not cut off any more.
+    #[cfg(feature = "test-util")]
+    pub(super) waiting: Vec<Waker>,
+}
+
+impl Row {
+    /// The node that opened the session.
+    #[cfg(feature = "test-util")]
+    pub(super) fn node(&self) -> &Name {
+        &self.node
+    }
+
+    fn new(node: Name, lease: Option<Lease>) -> Self {
+        Self {
+            node,
+            lease,
+            owned: BTreeSet::new(),
+            watchers: BTreeSet::new(),
+            reaper: None,
+            #[cfg(feature = "test-util")]
+            waiting: Vec::new(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Lease {
     ttl: Duration,
     deadline: Instant,
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.rows.iter().map(|(id, row)| (id, &row.node))).finish()
+    }
 }
 
 impl Sessions {
@@ -60,6 +94,19 @@ impl Sessions {
         }
     }
 
+    /// The sessions of `node`.
+    #[cfg(feature = "test-util")]
+    pub(super) fn of_node(&self, node: &str) -> Vec<SessionId> {
+        let rows = self.rows.iter().filter(|(_, row)| row.node.as_str() == node);
+        rows.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Brings an ended session back, with its old deadline.
+    #[cfg(feature = "test-util")]
+    pub(super) fn restore(&mut self, ended: Ended) {
+        self.insert(ended.id, Row::new(ended.node, Some(ended.lease)));
+    }
+
     fn insert(&mut self, id: SessionId, row: Row) {
         if let Some(lease) = row.lease {
             self.deadlines.insert((lease.deadline, id.clone()));
@@ -81,12 +128,17 @@ impl Namespace {
     pub(super) fn open_session(
         &mut self,
         id: SessionId,
+        node: Name,
         ttl: Option<Duration>,
         now: Instant,
         wakes: &mut Wakes,
     ) {
         let lease = ttl.map(|ttl| Lease { ttl, deadline: now + ttl });
-        self.sessions.insert(id.clone(), Row { lease, ..Row::default() });
+        #[cfg(feature = "test-util")]
+        if lease.is_some() {
+            self.remember(|| Undo::Opened(id.clone()));
+        }
+        self.sessions.insert(id.clone(), Row::new(node, lease));
         // The others sleep until what was the earliest deadline. The task of this session may not live to see its own.
         if self.sessions.deadlines.first().is_some_and(|(_, earliest)| *earliest == id) {
             self.wake_reapers(wakes);
@@ -116,6 +168,13 @@ impl Namespace {
             self.close_watch(watcher, wakes);
         }
         wakes.wake(&mut row.reaper);
+        #[cfg(feature = "test-util")]
+        {
+            wakes.wake_all(&mut row.waiting);
+            if let Some(lease) = row.lease {
+                self.remember(|| Undo::Ended(Ended { id: id.clone(), node: row.node, lease }));
+            }
+        }
     }
 
     /// Ends the sessions whose deadline has passed.
@@ -150,6 +209,15 @@ enum Plan {
     End,
     Wait,
     SleepUntil(Instant),
+}
+
+/// What is left of a session that ended.
+#[cfg(feature = "test-util")]
+#[derive(Debug)]
+pub(super) struct Ended {
+    id: SessionId,
+    node: Name,
+    lease: Lease,
 }
 
 /// Ends the due sessions of a namespace for as long as the session `id` lives. Whoever is first at its timer does it for

@@ -63,6 +63,19 @@ fn what_a_session_owned_vanishes_in_one_revision() {
 }
 
 #[test]
+fn what_others_created_again_stays_when_the_first_owner_ends() {
+    let (runtime, backend) = (TestRuntime::new(), MemoryBackend::new());
+    let (first, second) = (runtime.open(&backend, "n1", TTL), runtime.open(&backend, "n2", TTL));
+    let txn = || Txn::new().create_owned(key("a"), "", Naming::Reusable);
+    let created = runtime.block_on(first.commit(txn())).unwrap().committed().unwrap();
+    let delete = Txn::new().delete(created.stamps[0].clone().unwrap());
+    runtime.block_on(second.commit(delete)).unwrap();
+    runtime.block_on(second.commit(txn())).unwrap();
+    runtime.block_on(first.close()).unwrap();
+    assert_eq!(count(&runtime, &*second, "c"), 1);
+}
+
+#[test]
 fn a_session_ends_another_one_as_a_whole() {
     let (runtime, backend) = (TestRuntime::new(), MemoryBackend::new());
     let session = runtime.open(&backend, "n1", TTL);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind};
 use crate::memory::namespace::Namespace;
 use crate::memory::store::{NamespaceId, Store, Wakes};
-use crate::runtime::{Instant, Runtime};
+use crate::runtime::Runtime;
 use crate::spi::{Collection, Listing, Outcome, Page, Renewal, SessionId, SessionRequest, Txn};
 
 /// The client's end of a session.
@@ -20,22 +20,62 @@ pub(super) struct Link {
     runtime: Arc<dyn Runtime>,
     /// The session was seen to be over. Final, even if the store forgets it.
     over: AtomicBool,
+    #[cfg(feature = "test-util")]
+    node: crate::spi::Name,
+}
+
+/// What a session asks of its store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    Renew,
+    Commit,
+    List,
+    End,
+    #[cfg(feature = "test-util")]
+    Close,
+}
+
+impl Request {
+    /// The operation, for errors.
+    pub(super) fn operation(self) -> &'static str {
+        match self {
+            Self::Renew => "renew session",
+            Self::Commit => "commit",
+            Self::List => "list",
+            Self::End => "end another session",
+            #[cfg(feature = "test-util")]
+            Self::Close => "close session",
+        }
+    }
 }
 
 impl Link {
     /// Opens a session.
     pub(super) fn open(store: Arc<Store>, request: SessionRequest) -> Result<Self, Error> {
-        let SessionRequest { namespace, node: _, ttl, runtime } = request;
+        let SessionRequest { namespace, node, ttl, runtime } = request;
         let now = runtime.now();
         let (namespace, id) = store.with(|state, wakes| {
+            #[cfg(feature = "test-util")]
+            state.faults.add_clock(&runtime);
             let id = state.next_session_id()?;
             let number = state.namespace(&namespace);
             let namespace = state.namespace_mut(number);
             namespace.reap(now, wakes);
-            namespace.open_session(id.clone(), ttl, now, wakes);
+            namespace.open_session(id.clone(), node.clone(), ttl, now, wakes);
             Ok::<_, Error>((number, id))
         })?;
-        Ok(Self { store, namespace, id, ttl, runtime, over: AtomicBool::new(false) })
+        #[cfg(feature = "test-util")]
+        store.counters.sessions_opened.add();
+        Ok(Self {
+            store,
+            namespace,
+            id,
+            ttl,
+            runtime,
+            over: AtomicBool::new(false),
+            #[cfg(feature = "test-util")]
+            node,
+        })
     }
 
     /// The id of the session.
@@ -63,6 +103,12 @@ impl Link {
         &self.runtime
     }
 
+    /// The node that opened the session.
+    #[cfg(feature = "test-util")]
+    pub(super) fn node(&self) -> &crate::spi::Name {
+        &self.node
+    }
+
     /// Runs `step` on the namespace, as of now.
     pub(super) fn access<T>(&self, step: impl FnOnce(&mut Namespace, &mut Wakes) -> T) -> T {
         self.store.access(self.namespace, self.runtime.now(), step)
@@ -70,8 +116,10 @@ impl Link {
 
     /// Starts a new ttl.
     pub(super) fn renew(&self) -> Result<Renewal, Error> {
-        let now: Instant = self.runtime.now();
-        self.alive("renew session", |namespace, _| {
+        #[cfg(feature = "test-util")]
+        self.store.counters.renewals.add();
+        let now = self.runtime.now();
+        self.alive(Request::Renew, |namespace, _| {
             namespace.renew(&self.id, now);
             Ok(Renewal::new(namespace.lineage()))
         })
@@ -79,17 +127,28 @@ impl Link {
 
     /// Commits a valid transaction.
     pub(super) fn commit(&self, txn: &Txn) -> Result<Outcome, Error> {
-        self.alive("commit", |namespace, wakes| namespace.commit(&self.id, txn, wakes))
+        let outcome = self.alive(Request::Commit, |namespace, wakes| namespace.commit(&self.id, txn, wakes));
+        #[cfg(feature = "test-util")]
+        match &outcome {
+            Ok(Outcome::Committed(_)) => self.store.counters.commits.add(),
+            Ok(Outcome::Conflict(_)) => self.store.counters.conflicts.add(),
+            Err(_) => {}
+        }
+        outcome
     }
 
     /// Reads a page.
     pub(super) fn list(&self, collection: &Collection, page: &Page) -> Result<Listing, Error> {
-        self.alive("list", |namespace, _| Ok(namespace.list(collection, page)))
+        #[cfg(feature = "test-util")]
+        self.store.counters.lists.add();
+        self.alive(Request::List, |namespace, _| Ok(namespace.list(collection, page)))
     }
 
     /// Ends another session.
     pub(super) fn end(&self, other: &SessionId) -> Result<(), Error> {
-        self.alive("end session", |namespace, wakes| {
+        #[cfg(feature = "test-util")]
+        self.store.counters.sessions_ended.add();
+        self.alive(Request::End, |namespace, wakes| {
             namespace.end_session(other, wakes);
             Ok(())
         })
@@ -97,36 +156,38 @@ impl Link {
 
     /// Ends this session, if it is not over yet.
     pub(super) fn close(&self) {
+        #[cfg(feature = "test-util")]
+        self.store.counters.sessions_ended.add();
         self.over.store(true, Ordering::Release);
         self.access(|namespace, wakes| namespace.end_session(&self.id, wakes));
     }
 
-    /// Refuses `operation` to an observer.
-    pub(super) fn refuse_observer(&self, operation: &'static str) -> Result<(), Error> {
+    /// Refuses a request to an observer.
+    pub(super) fn refuse_observer(&self, request: Request) -> Result<(), Error> {
         match self.ttl {
             Some(_) => Ok(()),
-            None => Err(Error::new(ErrorKind::Unsupported, operation)
+            None => Err(Error::new(ErrorKind::Unsupported, request.operation())
                 .because("an observer reads and watches only; open a session with a ttl")),
         }
     }
 
     fn alive<T>(
         &self,
-        operation: &'static str,
+        request: Request,
         step: impl FnOnce(&mut Namespace, &mut Wakes) -> Result<T, Error>,
     ) -> Result<T, Error> {
         if self.over.load(Ordering::Acquire) {
-            return Err(self.lost(operation));
+            return Err(self.lost(request));
         }
         let result = self
             .access(|namespace, wakes| namespace.sessions.is_alive(&self.id).then(|| step(namespace, wakes)));
-        result.unwrap_or_else(|| Err(self.lost(operation)))
+        result.unwrap_or_else(|| Err(self.lost(request)))
     }
 
-    /// The error of an operation that found the session over.
-    pub(super) fn lost(&self, operation: &'static str) -> Error {
+    /// The error of a request that found the session over.
+    pub(super) fn lost(&self, request: Request) -> Error {
         self.over.store(true, Ordering::Release);
-        Error::new(ErrorKind::SessionLost, operation)
+        Error::new(ErrorKind::SessionLost, request.operation())
             .on(format_args!("of session {}", self.id))
             .because("its ttl has passed, or it was closed or ended; open a new one")
     }
@@ -136,7 +197,7 @@ impl Drop for Link {
     /// An observer has no ttl to end by.
     fn drop(&mut self) {
         if self.ttl.is_none() {
-            self.close();
+            self.access(|namespace, wakes| namespace.end_session(&self.id, wakes));
         }
     }
 }

@@ -9,21 +9,37 @@
 //!
 //! A store reads time through the runtimes of its sessions, which have to show the same clock.
 
+#[cfg(feature = "test-util")]
+mod disturb;
 mod expiry;
+#[cfg(feature = "test-util")]
+mod faults;
 mod link;
 mod namespace;
+#[cfg(feature = "test-util")]
+mod route;
 mod session;
+#[cfg(feature = "test-util")]
+mod stats;
 mod store;
 mod table;
 mod txn;
+#[cfg(feature = "test-util")]
+mod undo;
 mod watch;
 
 #[cfg(test)]
 mod expiry_test;
 #[cfg(test)]
+#[cfg(feature = "test-util")]
+mod faults_test;
+#[cfg(test)]
 mod test_runtime;
 #[cfg(test)]
 mod txn_test;
+#[cfg(test)]
+#[cfg(feature = "test-util")]
+mod undo_test;
 #[cfg(test)]
 mod watch_test;
 
@@ -34,8 +50,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::error::{Error, ErrorKind};
+#[cfg(feature = "test-util")]
+pub use crate::memory::faults::{Faults, RequestFault};
 use crate::memory::link::Link;
 use crate::memory::session::MemorySession;
+#[cfg(feature = "test-util")]
+pub use crate::memory::stats::Stats;
 use crate::memory::store::Store;
 use crate::spi::{Backend, Capabilities, Name, Scope, Session, SessionRequest};
 use crate::sync::lock;
@@ -79,6 +99,9 @@ impl Backend for MemoryBackend {
 
     async fn open_session(&self, request: SessionRequest) -> Result<Arc<dyn Session>, Error> {
         check_ttl(request.ttl)?;
+        #[cfg(feature = "test-util")]
+        let link = Arc::new(Link::open_through_faults(Arc::clone(&self.store), request).await?);
+        #[cfg(not(feature = "test-util"))]
         let link = Arc::new(Link::open(Arc::clone(&self.store), request)?);
         let reaper = expiry::reap_while_alive(
             Arc::downgrade(link.store()),

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use crate::memory::expiry::Sessions;
 use crate::memory::store::Wakes;
 use crate::memory::table::Tables;
+#[cfg(feature = "test-util")]
+use crate::memory::undo::Undo;
 use crate::memory::watch::{Watcher, WatcherId};
 use crate::runtime::Instant;
 use crate::spi::{Change, Collection, Entry, Key, Lineage, Listing, Page, Revision, Stamp};
@@ -19,6 +21,9 @@ pub(super) struct Namespace {
     pub(super) sessions: Sessions,
     pub(super) watchers: BTreeMap<WatcherId, Watcher>,
     pub(super) watchers_opened: WatcherId,
+    /// How to take back what was done; only while it is recorded.
+    #[cfg(feature = "test-util")]
+    pub(super) undo: Option<Vec<Undo>>,
 }
 
 impl Namespace {
@@ -31,6 +36,8 @@ impl Namespace {
             sessions: Sessions::default(),
             watchers: BTreeMap::new(),
             watchers_opened: 0,
+            #[cfg(feature = "test-util")]
+            undo: None,
         }
     }
 
@@ -39,7 +46,14 @@ impl Namespace {
         Revision::new(self.revision)
     }
 
-    /// The revision of a commit that is about to write.
+    /// Begins a commit that writes, at a revision of its own.
+    pub(super) fn begin_commit(&mut self) -> Revision {
+        #[cfg(feature = "test-util")]
+        self.remember(|| Undo::Commit);
+        self.next_revision()
+    }
+
+    /// Takes the next revision.
     pub(super) fn next_revision(&mut self) -> Revision {
         self.revision += 1;
         self.revision()
@@ -48,6 +62,12 @@ impl Namespace {
     /// The unbroken history that answers belong to.
     pub(super) fn lineage(&self) -> Lineage {
         self.lineage
+    }
+
+    /// Begins another history.
+    #[cfg(feature = "test-util")]
+    pub(super) fn set_lineage(&mut self, lineage: Lineage) {
+        self.lineage = lineage;
     }
 
     /// Until when nothing new is granted and nobody is expired.
@@ -77,6 +97,8 @@ impl Namespace {
     /// Puts `entry` in the place of what was there, and tells the watchers.
     pub(super) fn put(&mut self, entry: Entry, wakes: &mut Wakes) {
         let key = entry.key().clone();
+        #[cfg(feature = "test-util")]
+        self.remember_entry(&key);
         self.sessions.gain(&entry);
         self.tables.insert(entry);
         self.tell(&key, None, wakes);
@@ -84,6 +106,8 @@ impl Namespace {
 
     /// Takes the entry at `key` out, and tells the watchers.
     pub(super) fn remove(&mut self, key: &Key, wakes: &mut Wakes) -> Option<Entry> {
+        #[cfg(feature = "test-util")]
+        self.remember_entry(key);
         let entry = self.tables.remove(key)?;
         self.sessions.lose(&entry);
         self.tell(key, Some(entry.stamp()), wakes);

@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Mutex;
+#[cfg(feature = "test-util")]
+use std::sync::atomic::AtomicBool;
 use std::task::Waker;
 
+use crate::error::Error;
 use crate::memory::namespace::Namespace;
+#[cfg(feature = "test-util")]
+use crate::memory::{faults::FaultState, stats::Counters};
 use crate::runtime::Instant;
 use crate::spi::{Name, SessionId};
 use crate::sync::lock;
@@ -14,6 +19,11 @@ use crate::sync::lock;
 #[derive(Default)]
 pub(super) struct Store {
     state: Mutex<State>,
+    /// Some node has, or had, faults. As long as none has, requests do not look for any.
+    #[cfg(feature = "test-util")]
+    pub(super) faulty: AtomicBool,
+    #[cfg(feature = "test-util")]
+    pub(super) counters: Counters,
 }
 
 /// The number of a namespace in its store; namespaces are never removed.
@@ -22,9 +32,11 @@ pub(super) type NamespaceId = usize;
 /// What the lock protects.
 #[derive(Default)]
 pub(super) struct State {
-    namespaces: Vec<Namespace>,
-    by_name: BTreeMap<Name, NamespaceId>,
+    pub(super) namespaces: Vec<Namespace>,
+    pub(super) by_name: BTreeMap<Name, NamespaceId>,
     sessions_opened: u64,
+    #[cfg(feature = "test-util")]
+    pub(super) faults: FaultState,
 }
 
 impl Store {
@@ -44,6 +56,8 @@ impl Store {
         step: impl FnOnce(&mut Namespace, &mut Wakes) -> T,
     ) -> T {
         self.with(|state, wakes| {
+            #[cfg(feature = "test-util")]
+            state.faults.see(now);
             let namespace = &mut state.namespaces[namespace];
             namespace.reap(now, wakes);
             step(namespace, wakes)
@@ -61,8 +75,15 @@ impl Drop for Store {
 }
 
 impl fmt::Debug for Store {
+    /// Shows who has a session, unless a thread is just using the store.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").finish_non_exhaustive()
+        let mut shown = f.debug_struct("Store");
+        if let Ok(state) = self.state.try_lock() {
+            for (name, namespace) in &state.by_name {
+                shown.field(name.as_str(), &state.namespaces[*namespace].sessions);
+            }
+        }
+        shown.finish_non_exhaustive()
     }
 }
 
@@ -74,6 +95,10 @@ impl State {
         }
         let id = self.namespaces.len();
         self.namespaces.push(Namespace::new());
+        #[cfg(feature = "test-util")]
+        if self.faults.recording {
+            self.namespaces[id].record();
+        }
         self.by_name.insert(name.clone(), id);
         id
     }
@@ -84,7 +109,7 @@ impl State {
     }
 
     /// A session id that this store never gave before.
-    pub(super) fn next_session_id(&mut self) -> Result<SessionId, crate::error::Error> {
+    pub(super) fn next_session_id(&mut self) -> Result<SessionId, Error> {
         self.sessions_opened += 1;
         SessionId::parse(&base_36(self.sessions_opened))
     }
@@ -120,6 +145,12 @@ impl Wakes {
         if !slot.as_ref().is_some_and(|waiting| waiting.will_wake(waker)) {
             self.discard.extend(slot.replace(waker.clone()));
         }
+    }
+
+    /// Wakes all who wait in `waiting`.
+    #[cfg(feature = "test-util")]
+    pub(super) fn wake_all(&mut self, waiting: &mut Vec<Waker>) {
+        self.wake.append(waiting);
     }
 
     fn run(self) {

@@ -77,7 +77,7 @@ impl Namespace {
         }
         let revision = match txn.operations() {
             [] => self.revision(),
-            _ => self.next_revision(),
+            _ => self.begin_commit(),
         };
         let stamps = txn
             .operations()
@@ -113,7 +113,8 @@ impl Namespace {
         failed
     }
 
-    fn is_held(&self, stamp: &Stamp) -> bool {
+    /// Whether the incarnation of `stamp` exists.
+    pub(super) fn is_held(&self, stamp: &Stamp) -> bool {
         self.entry(stamp.key()).is_some_and(|entry| entry.created() == stamp.created())
     }
 

@@ -235,14 +235,17 @@ fn an_observer_may_only_read() {
 }
 
 #[test]
-fn unused_tables_do_not_pile_up() {
+fn unused_tables_do_not_pile_up_but_a_few_are_kept() {
     let bed = Bed::new();
-    for number in 0..2_000 {
-        let place = collection(&format!("lock-{number}")).key(Name::parse("x").unwrap());
-        let stamp =
-            bed.committed(Txn::new().create_owned(place, "", Naming::Unique)).stamps[0].clone().unwrap();
-        bed.committed(Txn::new().delete(stamp));
-    }
-    let kept = bed.backend.store.with(|state, _| state.namespace_mut(0).tables.count());
-    assert!(kept < 500, "{kept} tables kept");
+    let take = |lock: u32| {
+        let place = collection(&format!("lock-{lock}")).key(Name::parse("x").unwrap());
+        let committed = bed.committed(Txn::new().create_owned(place, "", Naming::Unique));
+        bed.committed(Txn::new().delete(committed.stamps[0].clone().unwrap()));
+    };
+    let kept = || bed.backend.store.with(|state, _| state.namespace_mut(0).tables.count());
+    (0..100).for_each(take);
+    (0..1_000).for_each(|_| take(0));
+    assert_eq!(kept(), 100, "using one of them again and again does not drop the others");
+    (0..2_000).for_each(take);
+    assert!(kept() < 500, "{} tables kept", kept());
 }

@@ -7,9 +7,13 @@ use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
 
+#[cfg(feature = "test-util")]
+use crate::memory::disturb::Disturbance;
 use crate::memory::link::Link;
 use crate::memory::namespace::Namespace;
 use crate::memory::store::Wakes;
+#[cfg(feature = "test-util")]
+use crate::runtime::BoxFuture;
 use crate::spi::{Change, Entry, Name, SessionId, Stamp, WatchEvent, WatchTarget};
 
 /// How many entries with untold changes a watcher remembers. With more it is sent a snapshot instead.
@@ -28,6 +32,10 @@ pub(super) struct Watcher {
     /// The latest untold change of each entry.
     pending: BTreeMap<Name, Change>,
     waker: Option<Waker>,
+    #[cfg(feature = "test-util")]
+    pub(super) node: Name,
+    #[cfg(feature = "test-util")]
+    pub(super) disturbance: Disturbance,
 }
 
 impl Watcher {
@@ -41,6 +49,13 @@ impl Watcher {
         if self.pending.len() > PENDING_MAX {
             self.require_snapshot();
         }
+        wakes.wake(&mut self.waker);
+    }
+
+    /// Forgets what is untold: a snapshot will show it.
+    #[cfg(feature = "test-util")]
+    pub(super) fn begin_again(&mut self, wakes: &mut Wakes) {
+        self.require_snapshot();
         wakes.wake(&mut self.waker);
     }
 
@@ -65,8 +80,17 @@ impl Namespace {
         let id = self.watchers_opened;
         row.watchers.insert(id);
         self.tables.subscribe(&target, id);
-        let session = session.clone();
-        let watcher = Watcher { session, target, snapshot: true, pending: BTreeMap::new(), waker: None };
+        let watcher = Watcher {
+            session: session.clone(),
+            target,
+            snapshot: true,
+            pending: BTreeMap::new(),
+            waker: None,
+            #[cfg(feature = "test-util")]
+            node: row.node().clone(),
+            #[cfg(feature = "test-util")]
+            disturbance: Disturbance::default(),
+        };
         self.watchers.insert(id, watcher);
         Some(id)
     }
@@ -85,6 +109,15 @@ impl Namespace {
     fn poll_watch(&mut self, id: WatcherId, waker: &Waker, wakes: &mut Wakes) -> Poll<Option<WatchEvent>> {
         let (revision, lineage) = (self.revision(), self.lineage());
         let Some(watcher) = self.watchers.get_mut(&id) else { return Poll::Ready(None) };
+        #[cfg(feature = "test-util")]
+        match watcher.disturbance.poll() {
+            Poll::Ready(None) => {}
+            Poll::Ready(event) => return Poll::Ready(event),
+            Poll::Pending => {
+                wakes.register(&mut watcher.waker, waker);
+                return Poll::Pending;
+            }
+        }
         if watcher.snapshot {
             watcher.snapshot = false;
             let entries = self.matching(id);
@@ -113,22 +146,66 @@ impl Namespace {
 pub(super) struct Watch {
     link: Arc<Link>,
     id: Option<WatcherId>,
+    /// An item on its way, and when it arrives.
+    #[cfg(feature = "test-util")]
+    late: Option<(Option<WatchEvent>, BoxFuture<'static, ()>)>,
 }
 
 impl Watch {
     /// Watches `target` for the session of `link`.
     pub(super) fn open(link: Arc<Link>, target: WatchTarget) -> Self {
         let id = link.access(|namespace, _| namespace.open_watch(link.id(), target));
-        Self { link, id }
+        #[cfg(feature = "test-util")]
+        link.disturb_new_watch(id);
+        Self {
+            link,
+            id,
+            #[cfg(feature = "test-util")]
+            late: None,
+        }
+    }
+
+    fn poll_store(&self, cx: &mut Context<'_>) -> Poll<Option<WatchEvent>> {
+        let Some(id) = self.id else { return Poll::Ready(None) };
+        self.link.access(|namespace, wakes| namespace.poll_watch(id, cx.waker(), wakes))
+    }
+
+    /// The next item, as much later as the node is slow. An interruption is noticed at once: it is no message.
+    #[cfg(feature = "test-util")]
+    fn poll_slow(&mut self, cx: &mut Context<'_>) -> Poll<Option<WatchEvent>> {
+        loop {
+            if let Some((item, arrival)) = &mut self.late {
+                std::task::ready!(arrival.as_mut().poll(cx));
+                let item = item.take();
+                self.late = None;
+                return Poll::Ready(item);
+            }
+            let item = std::task::ready!(self.poll_store(cx));
+            let delay = self.link.reply_delay();
+            if delay.is_zero() || matches!(item, None | Some(WatchEvent::Interrupted)) {
+                return Poll::Ready(item);
+            }
+            let runtime = self.link.runtime();
+            self.late = Some((item, runtime.sleep_until(runtime.now() + delay)));
+        }
     }
 }
 
 impl Stream for Watch {
     type Item = WatchEvent;
 
+    #[cfg(not(feature = "test-util"))]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<WatchEvent>> {
-        let Some(id) = self.id else { return Poll::Ready(None) };
-        self.link.access(|namespace, wakes| namespace.poll_watch(id, cx.waker(), wakes))
+        self.poll_store(cx)
+    }
+
+    #[cfg(feature = "test-util")]
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<WatchEvent>> {
+        let item = self.poll_slow(cx);
+        if matches!(item, Poll::Ready(Some(_))) {
+            self.link.store().counters.watch_items.add();
+        }
+        item
     }
 }
 

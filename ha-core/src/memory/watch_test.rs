@@ -131,8 +131,10 @@ fn a_waiting_watcher_is_woken_by_a_change_and_by_the_end_of_its_session() {
         pin!(watch.next()).poll(&mut Context::from_waker(&waker))
     };
     assert!(wait(&mut watch).is_pending());
-    bed.create("a");
+    let stamp = bed.create("a");
     assert!(matches!(wait(&mut watch), Poll::Ready(Some(WatchEvent::Changed { .. }))));
+    bed.delete(&stamp);
+    assert!(next_now(&mut watch).is_ready());
     let waker = Waker::from(Arc::clone(&woken));
     assert!(pin!(watch.next()).poll(&mut Context::from_waker(&waker)).is_pending());
     bed.runtime.block_on(bed.session.close()).unwrap();
@@ -159,8 +161,14 @@ fn an_expiry_tells_watchers_and_ends_the_watches_of_its_own_session() {
 fn a_dropped_watch_is_forgotten() {
     let bed = Bed::new();
     let watches = [bed.watch(), bed.session.watch(WatchTarget::Entry(key("a")))];
-    let count = || bed.backend.store.with(|state, _| state.namespace_mut(0).watchers.len());
-    assert_eq!(count(), 2);
+    let count = || {
+        bed.backend.store.with(|state, _| {
+            let namespace = state.namespace_mut(0);
+            let of_session = namespace.sessions.row_mut(bed.session.id()).unwrap().watchers.len();
+            (namespace.watchers.len(), of_session)
+        })
+    };
+    assert_eq!(count(), (2, 2));
     drop(watches);
-    assert_eq!(count(), 0);
+    assert_eq!(count(), (0, 0));
 }
