@@ -1,1 +1,41 @@
-//! The facade.
+//! The high-availability toolkit, for services: connect by URL, then elect, lock, and learn in time what was lost.
+//!
+//! A service says where its store is and who it is; [`builder()`] turns that into a [`Coordinator`], which keeps one session and hands
+//! out the recipes:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), ha::Error> {
+//! let node = ha::builder()
+//!     .namespace("platform")
+//!     .node("box-1")
+//!     .ttl(Duration::from_secs(10))
+//!     .connect("memory:")
+//!     .await?;
+//! let emitted = node.election("timers")?.run(|grant| async move { format!("tick, term {}", grant.token()) }).await?;
+//! assert!(emitted.starts_with("tick"));
+//! node.shutdown(Duration::from_secs(5)).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Everything else is `ha-core`'s, under the same names: its items are re-exported here, so that a service depends on one crate.
+//!
+//! # Backends
+//!
+//! The scheme of the URL chooses the backend when the service starts. This release has one: `memory:`, which serves the tasks and
+//! threads of one process. The other schemes that [`StoreUrl`] knows are refused by [`Builder::connect`] until their backends exist.
+//! A backend of another repository is given to [`Coordinator::builder`] directly.
+
+mod backends;
+mod builder;
+
+pub use builder::{Builder, builder};
+
+pub use ha_core::{
+    Coordinator, CoordinatorBuilder, Effect, Error, ErrorKind, Event, Events, Grant, Health, Heartbeat, Host,
+    LossReason, OverrunPolicy, Scheme, Secret, Standing, StoreUrl, Token, Ttl,
+};
+pub use ha_core::{election, lock, memory, runtime, spi};
