@@ -23,7 +23,7 @@ fn a_healthy_session_renews_three_times_in_each_validity() {
     let mut schedule = Schedule::new(ten_seconds(), at(0));
     let mut sends = 0;
     let mut now = at(0);
-    while now < at(98_000) {
+    while now < at(97_000) {
         match schedule.step(now) {
             Step::Send => {
                 schedule.on_sent(now);
