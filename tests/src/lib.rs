@@ -8,6 +8,7 @@ mod clock;
 mod context;
 mod faults;
 mod harness;
+pub mod history;
 mod memory;
 mod mirror;
 mod suite;
