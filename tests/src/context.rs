@@ -111,9 +111,14 @@ impl Context {
     /// Such a session of `node`, for faults that name it.
     pub async fn session_of(&self, node: &str) -> Arc<dyn Session> {
         let backend = self.connect_as(node);
+        self.open(&*backend, self.request(node).with_ttl(self.calm_ttl(&*backend))).await
+    }
+
+    /// A ttl that does not run out within the case.
+    #[must_use]
+    pub fn calm_ttl(&self, backend: &dyn Backend) -> Duration {
         let capabilities = backend.capabilities();
-        let ttl = (self.ttl * CALM).clamp(capabilities.ttl_min, capabilities.ttl_max);
-        self.open(&*backend, self.request(node).with_ttl(ttl)).await
+        (self.ttl * CALM).clamp(capabilities.ttl_min, capabilities.ttl_max)
     }
 
     /// A session of another process with the short ttl, renewed by nobody but the case.
@@ -156,7 +161,8 @@ impl Context {
     /// Injects a fault.
     pub async fn inject(&self, fault: Fault) {
         let faults = self.faults();
-        assert!(faults.offers(fault.kind()), "a case injects {fault:?} without needing it");
+        let offered = fault.kind().is_none_or(|kind| faults.offers(kind));
+        assert!(offered, "the case has to say that it needs {fault:?}");
         faults.inject(fault).await;
     }
 
@@ -194,8 +200,7 @@ impl Context {
 }
 
 /// A name that a case chose.
-#[must_use]
-pub fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
 

@@ -19,34 +19,34 @@ pub trait Faults: Send + Sync + fmt::Debug {
     async fn inject(&self, fault: Fault);
 }
 
-/// One fault. A `node` is the name that a backend was [connected](crate::Store::connect) for.
+/// One fault. A node is told by the name that a backend was [connected](crate::Store::connect) for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The requests of the next commits of `node` meet these, one each; a request that the backend repeats is the next one.
+    /// The requests of the next commits of the node meet these, one each; a request that the backend repeats is the next one.
     Commits(Name, Vec<CommitFault>),
-    /// Nothing of `node` reaches the store and nothing comes back, until [`Fault::Heal`].
+    /// Nothing of the node reaches the store and nothing comes back, until [`Fault::Heal`].
     Cut(Name),
-    /// Requests of `node` arrive, but no reply comes back, until [`Fault::Heal`].
+    /// Requests of the node arrive, but no reply comes back, until [`Fault::Heal`].
     CutReplies(Name),
-    /// Ends what was cut or slowed for `node`.
+    /// Ends what was cut, slowed or failing for the node.
     Heal(Name),
-    /// Every request of `node` takes so much longer, half of it before the effect.
+    /// Every request of the node arrives so much later, and every reply so much later again.
     Slow(Name, Duration),
+    /// Renewals of the node fail while everything else works, until [`Fault::Heal`].
+    FailRenewals(Name),
+    /// Every commit of the node is pending several times before and after its effect.
+    YieldAlways(Name),
+    /// The connections of the node's watches break; what is committed before they are there again is missed.
+    InterruptWatches(Name),
     /// The store ends the session now, as if its ttl had passed.
-    Expire(Name, SessionId),
+    Expire(SessionId),
     /// An administrator deletes the entry at the key, in this namespace.
     Delete(Name, Key),
-    /// The connections of all watches break; what is committed meanwhile is missed.
-    InterruptWatches,
     /// The store remembers its present state for [`Fault::Forget`].
     Record,
     /// The store goes back to the recorded state and reports a discontinuity with this hold.
     Forget(Duration),
-    /// Renewals of `node` fail while everything else works, until [`Fault::Heal`].
-    FailRenewals(Name),
-    /// Every request yields to other tasks before and after its effect.
-    YieldAlways,
 }
 
 /// What happens to the request of one commit.
@@ -55,31 +55,31 @@ pub enum Fault {
 pub enum CommitFault {
     /// Nothing.
     Pass,
-    /// It never arrives, and the client learns that the connection broke.
+    /// It never arrives.
     LoseRequest,
     /// It is applied, and its reply is lost.
     LoseReply,
-    /// It is lost on the way, and a copy arrives later: after the backend has found out what became of it.
-    ArriveLate,
+    /// It arrives so much later; meanwhile the backend may have taken it for lost.
+    Delay(Duration),
 }
 
 impl Fault {
-    /// The kind of the fault.
+    /// The kind of the fault; `None` for the end of others.
     #[must_use]
-    pub fn kind(&self) -> FaultKind {
-        match self {
+    pub fn kind(&self) -> Option<FaultKind> {
+        Some(match self {
             Self::Commits(..) => FaultKind::Commits,
             Self::Cut(_) => FaultKind::Cut,
             Self::CutReplies(_) => FaultKind::CutReplies,
-            Self::Heal(_) => FaultKind::Heal,
+            Self::Heal(_) => return None,
             Self::Slow(..) => FaultKind::Slow,
-            Self::Expire(..) => FaultKind::Expire,
-            Self::Delete(..) => FaultKind::Delete,
-            Self::InterruptWatches => FaultKind::InterruptWatches,
-            Self::Record | Self::Forget(_) => FaultKind::Forget,
             Self::FailRenewals(_) => FaultKind::FailRenewals,
-            Self::YieldAlways => FaultKind::YieldAlways,
-        }
+            Self::YieldAlways(_) => FaultKind::YieldAlways,
+            Self::InterruptWatches(_) => FaultKind::InterruptWatches,
+            Self::Expire(_) => FaultKind::Expire,
+            Self::Delete(..) => FaultKind::Delete,
+            Self::Record | Self::Forget(_) => FaultKind::Forget,
+        })
     }
 }
 
@@ -93,22 +93,20 @@ pub enum FaultKind {
     Cut,
     /// [`Fault::CutReplies`].
     CutReplies,
-    /// [`Fault::Heal`].
-    Heal,
     /// [`Fault::Slow`].
     Slow,
-    /// [`Fault::Expire`].
-    Expire,
-    /// [`Fault::Delete`].
-    Delete,
-    /// [`Fault::InterruptWatches`].
-    InterruptWatches,
-    /// [`Fault::Record`] and [`Fault::Forget`].
-    Forget,
     /// [`Fault::FailRenewals`].
     FailRenewals,
     /// [`Fault::YieldAlways`].
     YieldAlways,
+    /// [`Fault::InterruptWatches`].
+    InterruptWatches,
+    /// [`Fault::Expire`].
+    Expire,
+    /// [`Fault::Delete`].
+    Delete,
+    /// [`Fault::Record`] and [`Fault::Forget`].
+    Forget,
 }
 
 impl fmt::Display for FaultKind {
@@ -117,7 +115,6 @@ impl fmt::Display for FaultKind {
             Self::Commits => "lose, delay or repeat single requests",
             Self::Cut => "unreachable for one node",
             Self::CutReplies => "silent to one node",
-            Self::Heal => "reachable again",
             Self::Slow => "slow for one node",
             Self::Expire => "end a session before its time",
             Self::Delete => "lose an entry to an administrator",

@@ -6,13 +6,16 @@ mod case;
 pub mod cases;
 mod clock;
 mod context;
+mod counting;
 mod faults;
 mod harness;
 pub mod history;
 mod memory;
-mod mirror;
+pub mod mirror;
+pub mod mutants;
+mod nodes;
 mod suite;
-mod verbs;
+pub mod verbs;
 mod verdict;
 
 pub use case::{Case, CaseFuture, Need};

@@ -15,6 +15,7 @@ const TIDY_UP: Duration = Duration::from_secs(2);
 
 /// What became of a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Verdict {
     /// The backend kept the guarantee.
     Passed,

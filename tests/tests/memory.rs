@@ -8,5 +8,5 @@ use ha_conformance::MemoryHarness;
 const IGNORED: usize = 0;
 
 fn main() -> ExitCode {
-    ha_conformance::run(MemoryHarness, IGNORED)
+    ha_conformance::run(MemoryHarness::new(), IGNORED)
 }

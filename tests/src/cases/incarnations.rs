@@ -32,7 +32,7 @@ async fn stale(cx: &Context, txn: impl FnOnce(Stamp) -> Txn) {
     let key = cx.key("c", "a");
     let (old, new) = re_created(&*session, &key).await;
     let conflict = session.refuse(txn(old)).await;
-    assert_eq!(conflict.keys, [key.clone()]);
+    assert_eq!(conflict.keys.as_slice(), std::slice::from_ref(&key));
     assert_eq!(*session.read(&key).await.unwrap().stamp(), new, "the new incarnation is untouched");
 }
 

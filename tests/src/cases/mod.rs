@@ -1,8 +1,13 @@
 //! The registry: every case, by file. A backend lists none of them.
 
+mod discontinuity;
+mod election;
+mod exactly_once;
 mod expiry;
 mod guards;
 mod incarnations;
+mod leadership;
+mod mutex;
 mod names;
 mod reads;
 mod sessions;
@@ -21,6 +26,11 @@ const REGISTRY: &[&[Case]] = &[
     sessions::CASES,
     expiry::CASES,
     watch::CASES,
+    exactly_once::CASES,
+    discontinuity::CASES,
+    mutex::CASES,
+    election::CASES,
+    leadership::CASES,
 ];
 
 /// All cases.

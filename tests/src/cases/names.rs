@@ -132,14 +132,12 @@ async fn any_text_is_a_segment_of_its_own(cx: Context) {
 
 async fn any_text_is_a_namespace_of_its_own(cx: Context) {
     let backend = cx.connect_as("node");
-    let ttl = cx.ttl() * 100;
+    let ttl = cx.calm_ttl(&*backend);
     let mut sessions = Vec::new();
     for text in AWKWARD.iter().step_by(5) {
         // Below the namespace of the case, which nobody else uses.
         let mut request = cx.request("node");
         request.namespace = name(&format!("{}{text}", cx.namespace()));
-        let capabilities = backend.capabilities();
-        let ttl = ttl.clamp(capabilities.ttl_min, capabilities.ttl_max);
         let session = cx.open(&*backend, request.with_ttl(ttl)).await;
         session.own(&cx.key("c", "a"), text).await;
         sessions.push((text, session));

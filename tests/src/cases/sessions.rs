@@ -115,7 +115,7 @@ async fn persistent_entries_outlive_their_session(cx: Context) {
 
 async fn an_entry_belongs_to_one_session_of_a_process_and_not_to_another(cx: Context) {
     let backend = cx.connect_as("node");
-    let ttl = cx.session().await.ttl().unwrap();
+    let ttl = cx.calm_ttl(&*backend);
     let first = cx.open(&*backend, cx.request("node").with_ttl(ttl)).await;
     let second = cx.open(&*backend, cx.request("node").with_ttl(ttl)).await;
     first.own(&cx.key("c", "first"), "").await;
@@ -248,8 +248,7 @@ async fn an_observer_writes_nothing(cx: Context) {
 async fn namespaces_share_nothing(cx: Context) {
     let backend = cx.connect_as("node");
     let here = cx.session().await;
-    let ttl = here.ttl().unwrap();
-    let mut request = cx.request("node").with_ttl(ttl);
+    let mut request = cx.request("node").with_ttl(cx.calm_ttl(&*backend));
     request.namespace = name(&format!("{}-other", cx.namespace()));
     let there = cx.open(&*backend, request).await;
     let stamp = here.own(&cx.key("c", "a"), "here").await;

@@ -1,6 +1,7 @@
 //! Transactions as a whole: atomic, one revision, growing revisions, limits.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use ha_core::spi::{Naming, Outcome, Page, Session, Stamp, Txn};
 use ha_core::{Effect, ErrorKind};
@@ -68,22 +69,27 @@ async fn a_page_never_shows_half_a_transaction(cx: Context) {
     let (writer, reader) = (cx.session().await, cx.session().await);
     let collection = cx.collection("c");
     let mut stamp = writer.put(&cx.key("c", "0"), "").await;
+    let (moves, stop) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
     let moving = {
-        let collection = collection.clone();
+        let (collection, moves, stop) = (collection.clone(), Arc::clone(&moves), Arc::clone(&stop));
         tokio::spawn(async move {
-            for at in 1..200 {
-                let next = collection.key(name(&at.to_string()));
+            while !stop.load(Ordering::Relaxed) {
+                let next = collection.key(name(&(moves.fetch_add(1, Ordering::Relaxed) + 1).to_string()));
                 let txn = Txn::new().delete(stamp).create_persistent(next, "", Naming::Unique);
                 let mut stamps = writer.apply(txn).await.stamps;
                 stamp = stamps.pop().unwrap().unwrap();
+                tokio::task::yield_now().await;
             }
         })
     };
-    while !moving.is_finished() {
+    let mut pages = 0;
+    while pages < 500 || (moves.load(Ordering::Relaxed) < 200 && !moving.is_finished()) {
         let listing = reader.list(&collection, Page::by_name(10)).await.unwrap();
         assert_eq!(listing.entries().len(), 1, "the entry is moved in one step: {listing:?}");
         tokio::task::yield_now().await;
+        pages += 1;
     }
+    stop.store(true, Ordering::Relaxed);
     moving.await.unwrap();
 }
 

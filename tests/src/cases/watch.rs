@@ -215,12 +215,12 @@ async fn a_re_creation_is_not_hidden_from_a_watch_of_one_entry(cx: Context) {
 }
 
 async fn an_interruption_ends_in_a_snapshot(cx: Context) {
-    let (watcher, writer) = (cx.session().await, cx.session().await);
+    let (watcher, writer) = (cx.session_of("watcher").await, cx.session().await);
     let stamp = writer.put(&cx.key("c", "a"), "1").await;
     let mut stream = watcher.watch(collection(&cx));
     let first = cx.within("a snapshot", 20, stream.next()).await.unwrap();
     assert!(matches!(first, WatchEvent::Snapshot { .. }), "{first:?}");
-    cx.inject(Fault::InterruptWatches).await;
+    cx.inject(Fault::InterruptWatches(name("watcher"))).await;
     update(&*writer, &stamp, "2").await;
     let item = cx.within("an interruption or a snapshot", 20, stream.next()).await.unwrap();
     let item = match item {
@@ -231,12 +231,16 @@ async fn an_interruption_ends_in_a_snapshot(cx: Context) {
 }
 
 async fn nothing_missed_in_an_interruption_stays_missed(cx: Context) {
-    let (watcher, writer) = (cx.session().await, cx.session().await);
+    let (watcher, writer) = (cx.session_of("watcher").await, cx.session().await);
     let mut mirror = Mirror::open(&*watcher, collection(&cx)).await;
-    for _ in 0..10 {
-        churn(&cx, &*writer, "x", 5).await;
-        cx.inject(Fault::InterruptWatches).await;
-        churn(&cx, &*writer, "x", 5).await;
+    for round in 0..10 {
+        let deleted = writer.put(&cx.key("c", "deleted"), "").await;
+        let updated = writer.put(&cx.key("c", &format!("updated-{round}")), "").await;
+        converges(&cx, &mut mirror, &*writer).await;
+        cx.inject(Fault::InterruptWatches(name("watcher"))).await;
+        delete(&*writer, &deleted).await;
+        update(&*writer, &updated, "later").await;
+        writer.put(&cx.key("c", &format!("created-{round}")), "").await;
         converges(&cx, &mut mirror, &*writer).await;
     }
 }

@@ -1,0 +1,100 @@
+//! Pages that show the wrong entries, or old ones.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use ha_core::Error;
+use ha_core::spi::{Collection, Listing, Order, Page, Session};
+
+use super::{Defect, Mutant};
+
+pub(super) const MUTANTS: &[Mutant] = &[
+    Mutant::new(
+        "a_page_ignores_where_it_begins",
+        "reads::a_page_begins_behind_a_name_that_does_not_exist",
+        || {
+            Arc::new(OtherPage(|page| match page.order() {
+                Order::Name { .. } => Page::by_name(page.limit()),
+                _ => page,
+            }))
+        },
+    ),
+    Mutant::new(
+        "the_newest_ignore_the_revision",
+        "reads::the_newest_up_to_a_revision_leave_out_younger_ones",
+        || {
+            Arc::new(OtherPage(|page| match page.order() {
+                Order::Newest { .. } => Page::newest(page.limit()),
+                _ => page,
+            }))
+        },
+    ),
+    Mutant::new("the_oldest_come_by_name", "reads::the_oldest_come_by_revision_then_name", || {
+        Arc::new(OtherPage(|page| match page.order() {
+            Order::Oldest => Page::by_name(page.limit()),
+            _ => page,
+        }))
+    }),
+    Mutant::new("a_page_is_cut_in_silence", "reads::a_page_says_whether_there_is_more", || {
+        Arc::new(SilentCut)
+    }),
+    Mutant::new("a_listing_comes_from_a_cache", "reads::a_listing_shows_what_this_session_committed", || {
+        Arc::new(Cached::default())
+    }),
+];
+
+/// Reads another page than it was asked for.
+#[derive(Debug)]
+struct OtherPage(fn(Page) -> Page);
+
+#[async_trait]
+impl Defect for OtherPage {
+    async fn list(
+        &self,
+        session: &Arc<dyn Session>,
+        collection: &Collection,
+        page: Page,
+    ) -> Result<Listing, Error> {
+        session.list(collection, (self.0)(page)).await
+    }
+}
+
+/// Never says that there is more.
+#[derive(Debug)]
+struct SilentCut;
+
+#[async_trait]
+impl Defect for SilentCut {
+    async fn list(
+        &self,
+        session: &Arc<dyn Session>,
+        collection: &Collection,
+        page: Page,
+    ) -> Result<Listing, Error> {
+        let listing = session.list(collection, page).await?;
+        let (revision, lineage) = (listing.revision(), listing.lineage());
+        Ok(Listing::new(listing.into_entries(), false, revision, lineage))
+    }
+}
+
+/// Answers every second listing of a collection with the one before.
+#[derive(Debug, Default)]
+struct Cached(Mutex<BTreeMap<Collection, Listing>>);
+
+#[async_trait]
+impl Defect for Cached {
+    async fn list(
+        &self,
+        session: &Arc<dyn Session>,
+        collection: &Collection,
+        page: Page,
+    ) -> Result<Listing, Error> {
+        if let Some(kept) = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(collection) {
+            return Ok(kept);
+        }
+        let listing = session.list(collection, page).await?;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(collection.clone(), listing.clone());
+        Ok(listing)
+    }
+}
