@@ -1,0 +1,27 @@
+//! What to know before relying on this: in the order in which questions come up.
+//!
+//! * [`choosing`]: which recipe, which way of using it, which store.
+//! * [`guarantees`]: what is promised, each promise with a number and a test.
+//! * [`timing`]: what a ttl means, what it costs, and how long things take.
+//! * [`failure_modes`]: what happens when a process, a network or a store fails, and what your code has to do.
+//! * [`writing_a_backend`]: for a store that is not there yet.
+
+pub mod choosing {
+    #![doc = include_str!("guide/choosing.md")]
+}
+
+pub mod guarantees {
+    #![doc = include_str!("guide/guarantees.md")]
+}
+
+pub mod timing {
+    #![doc = include_str!("guide/timing.md")]
+}
+
+pub mod failure_modes {
+    #![doc = include_str!("guide/failure_modes.md")]
+}
+
+pub mod writing_a_backend {
+    #![doc = include_str!("guide/writing_a_backend.md")]
+}
