@@ -22,6 +22,7 @@
 //! ```
 //!
 //! Everything else is `ha-core`'s, under the same names: its items are re-exported here, so that a service depends on one crate.
+//! [`guide`] explains what is guaranteed, what a ttl costs, what happens when something fails, and how a backend is written.
 //!
 //! # Backends
 //!
@@ -38,4 +39,9 @@ pub use ha_core::{
     Coordinator, CoordinatorBuilder, Effect, Error, ErrorKind, Event, Events, Grant, Health, Heartbeat, Host,
     LossReason, OverrunPolicy, Scheme, Secret, Standing, StoreUrl, Token, Ttl,
 };
-pub use ha_core::{election, lock, memory, runtime, spi};
+pub use ha_core::{election, guide, lock, memory, runtime, spi};
+
+/// Runs the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
