@@ -9,6 +9,8 @@ mod health;
 mod hub;
 mod lifetime;
 mod machine;
+#[cfg(test)]
+pub(crate) mod model_test;
 mod overrun;
 mod renewal;
 mod signal;

@@ -75,6 +75,8 @@ impl Queue {
         let Some(stamp) = stamp else { return };
         if let Some(place) = self.place(place) {
             place.status = Status::Queued { stamp, ahead: Ahead::Unknown };
+            // Of two that were under way at once the later one may be the older one.
+            self.places.sort_by_key(Place::age);
         }
     }
 

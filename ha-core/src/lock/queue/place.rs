@@ -4,7 +4,7 @@ use super::{Asked, PAUSE, Queue};
 use crate::error::Error;
 use crate::names::Key;
 use crate::runtime::Instant;
-use crate::spi::Stamp;
+use crate::spi::{Revision, Stamp};
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Status {
@@ -45,6 +45,16 @@ impl Place {
 
     pub(super) fn is_ungranted(&self) -> bool {
         matches!(self.status, Status::Creating | Status::Queued { .. })
+    }
+
+    /// Orders places by age. Those whose creation is under way come last.
+    pub(super) fn age(&self) -> (bool, Option<Revision>) {
+        match &self.status {
+            Status::Creating => (true, None),
+            Status::Queued { stamp, .. } | Status::Granted { stamp } | Status::Leaving { stamp, .. } => {
+                (false, Some(stamp.created()))
+            }
+        }
     }
 
     /// The stamp of a place whose deletion has to be sent.

@@ -1,0 +1,55 @@
+//! State machines on a small model of a store: whole scenarios and random interleavings, without a runtime.
+//!
+//! The test decides when a request reaches the store, when its answer comes back, when a watch speaks, when time passes, when a
+//! session runs out and when the store forgets. Nothing here waits, so that ten thousand histories take seconds.
+
+mod process;
+mod random;
+mod store;
+mod world;
+
+use std::fmt;
+
+use crate::coordinator::Machine;
+use crate::runtime::Instant;
+use crate::spi::Stamp;
+
+pub(crate) use process::{Process, Request};
+pub(crate) use random::Random;
+pub(crate) use store::Store;
+pub(crate) use world::{Faults, World};
+
+/// What a delivery means, whatever the recipe.
+#[derive(Debug)]
+pub(crate) enum News<R> {
+    /// `caller` holds `grant`. If its session has run out the machine is told `undelivered`.
+    Granted { caller: u64, grant: u64, stamp: Stamp, undelivered: R },
+    /// `caller` has its answer, which is no grant.
+    Answered { caller: u64 },
+    /// `grant` is over; its holder has yet to let go.
+    Ended { grant: u64 },
+}
+
+/// A recipe's state machine, as the scheduler of a world drives it.
+pub(crate) trait Play: Machine + fmt::Debug + Sized {
+    /// The machine of the process `node`.
+    fn create(node: usize) -> Self;
+
+    /// `caller` wants a grant.
+    fn want(caller: u64, random: &mut Random, now: Instant) -> Self::Request;
+
+    /// `caller` no longer wants one.
+    fn give_up(caller: u64) -> Self::Request;
+
+    /// The holder of `grant` lets go, and wants to know when that is done.
+    fn let_go(grant: u64, caller: Option<u64>) -> Self::Request;
+
+    /// Something else that may be asked at any time, and whether `caller` gets an answer.
+    fn meddle(caller: u64, random: &mut Random) -> Option<(Self::Request, bool)>;
+
+    /// What puts an end to all that was meddled with.
+    fn soothe() -> Option<Self::Request>;
+
+    /// Reads a delivery.
+    fn news(delivery: Self::Delivery) -> News<Self::Request>;
+}

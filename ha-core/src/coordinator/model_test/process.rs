@@ -1,0 +1,365 @@
+//! One process of a world: a machine, its session, and what engine and supervisor do around them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use super::{News, Play, Random, Store};
+use crate::coordinator::{Context, Input, Output};
+use crate::error::{Error, ErrorKind};
+use crate::names::{Collection, Key};
+use crate::runtime::Instant;
+use crate::spi::{
+    Change, Entry, Lineage, Listing, Outcome, Page, SessionId, Stamp, Txn, WatchEvent, WatchTarget,
+};
+
+/// For how long after a renewal was sent grants are believed in: less than the store's ttl.
+const BELIEF: Duration = Duration::from_secs(9);
+
+/// A commit or a listing on its way.
+#[derive(Debug)]
+pub(crate) enum Request {
+    Commit { tag: u64, txn: Txn, answer: Option<Result<Outcome, Error>> },
+    List { tag: u64, collection: Collection, page: Page, answer: Option<Result<Listing, Error>> },
+}
+
+impl Request {
+    pub(crate) fn is_answered(&self) -> bool {
+        match self {
+            Self::Commit { answer, .. } => answer.is_some(),
+            Self::List { answer, .. } => answer.is_some(),
+        }
+    }
+
+    /// Reaches the store.
+    pub(crate) fn execute(&mut self, session: &SessionId, store: &mut Store, now: Instant) {
+        match self {
+            Self::Commit { txn, answer, .. } => *answer = Some(store.commit(session, txn, now)),
+            Self::List { collection, page, answer, .. } => {
+                let lost = || Err(Error::new(ErrorKind::SessionLost, "list"));
+                let alive = store.is_alive(session);
+                *answer = Some(if alive { Ok(store.list(collection, page)) } else { lost() });
+            }
+        }
+    }
+
+    /// Does not reach the store.
+    pub(crate) fn refuse(&mut self, kind: ErrorKind) {
+        match self {
+            Self::Commit { answer, .. } => *answer = Some(Err(Error::new(kind, "commit"))),
+            Self::List { answer, .. } => *answer = Some(Err(Error::new(kind, "list"))),
+        }
+    }
+
+    fn lineage(&self) -> Option<Lineage> {
+        match self {
+            Self::Commit { answer: Some(Ok(outcome)), .. } => Some(outcome.lineage()),
+            Self::List { answer: Some(Ok(listing)), .. } => Some(listing.lineage()),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Watch {
+    target: WatchTarget,
+    /// What was shown last, and of which generation.
+    shown: Option<(BTreeMap<Key, Entry>, u64)>,
+    /// Said by the store, not yet heard.
+    said: VecDeque<WatchEvent>,
+}
+
+/// A grant as its holder knows it.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) grant: u64,
+    session: SessionId,
+    ended: bool,
+}
+
+pub(crate) struct Process<M: Play> {
+    pub(crate) machine: M,
+    pub(crate) now: Instant,
+    pub(crate) session: Option<SessionId>,
+    numbers: AtomicU64,
+    valid_until: Instant,
+    lineage: Lineage,
+    reconciling: bool,
+    /// When a renewal was sent that counts once the discontinuity is dealt with.
+    pending: Option<Instant>,
+    pub(crate) requests: Vec<Request>,
+    watches: BTreeMap<u8, Watch>,
+    pub(crate) waiting: BTreeSet<u64>,
+    pub(crate) held: Vec<Held>,
+    next_caller: u64,
+    inbox: VecDeque<Input<M::Request>>,
+    /// The grants handed out since the world looked last.
+    pub(crate) granted: Vec<Stamp>,
+}
+
+impl<M: Play> Process<M> {
+    pub(crate) fn new(node: usize) -> Self {
+        Self {
+            machine: M::create(node),
+            now: Instant::from_start(Duration::ZERO),
+            session: None,
+            numbers: AtomicU64::new(1),
+            valid_until: Instant::from_start(Duration::ZERO),
+            lineage: Lineage::default(),
+            reconciling: false,
+            pending: None,
+            requests: Vec::new(),
+            watches: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            held: Vec::new(),
+            next_caller: 1,
+            inbox: VecDeque::new(),
+            granted: Vec::new(),
+        }
+    }
+
+    /// Whether grants of the session are believed in.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.session.is_some() && self.now < self.valid_until
+    }
+
+    /// The grants that are believed in.
+    pub(crate) fn believed(&self) -> impl Iterator<Item = &Held> {
+        let current = |held: &&Held| self.session.as_ref() == Some(&held.session) && !held.ended;
+        self.held.iter().filter(current).filter(|_| self.is_valid())
+    }
+
+    // The session -------------------------------------------------------------------------------------------------
+
+    pub(crate) fn open(&mut self, store: &mut Store) {
+        let session = store.open(self.now);
+        self.observe(store.lineage());
+        self.session = Some(session.clone());
+        self.valid_until = self.now + BELIEF;
+        self.feed(Input::SessionUp { session, hold_until: self.lineage.hold_until() });
+    }
+
+    pub(crate) fn lose(&mut self) -> Option<SessionId> {
+        let session = self.session.take()?;
+        self.requests.clear();
+        self.watches.clear();
+        self.pending = None;
+        self.feed(Input::SessionDown);
+        Some(session)
+    }
+
+    /// Renews. False if the session is over.
+    pub(crate) fn renew(&mut self, store: &mut Store) -> bool {
+        let Some(session) = self.session.clone().filter(|_| self.is_valid()) else { return false };
+        if !store.renew(&session, self.now) {
+            return false;
+        }
+        self.observe(store.lineage());
+        self.pending = Some(self.now);
+        self.extend();
+        true
+    }
+
+    fn extend(&mut self) {
+        if let Some(sent) = self.pending.take_if(|_| !self.reconciling && self.now < self.valid_until) {
+            self.valid_until = self.valid_until.max(sent + BELIEF);
+        }
+    }
+
+    fn observe(&mut self, lineage: Lineage) {
+        if lineage.generation() > self.lineage.generation() {
+            self.lineage = lineage;
+            self.reconciling = true;
+            self.pending = None;
+            self.feed(Input::Discontinuity { hold_until: lineage.hold_until() });
+        }
+    }
+
+    // Answers and watches -----------------------------------------------------------------------------------------
+
+    /// Takes the answer of a request that was executed or refused.
+    pub(crate) fn answer(&mut self, at: usize) {
+        let request = self.requests.remove(at);
+        if let Some(lineage) = request.lineage() {
+            self.observe(lineage);
+        }
+        let void = request.lineage().is_some_and(|l| l.generation() < self.lineage.generation());
+        match request {
+            Request::Commit { tag, .. } | Request::List { tag, .. } if void => {
+                self.feed(Input::Voided { tag });
+            }
+            Request::Commit { tag, answer, .. } => {
+                self.feed(Input::Committed { tag, outcome: answer.unwrap() });
+            }
+            Request::List { tag, answer, .. } => self.feed(Input::Listed { tag, listing: answer.unwrap() }),
+        }
+    }
+
+    /// Lets each watch say what changed since it spoke last.
+    pub(crate) fn overhear(&mut self, store: &Store, interrupted: bool) {
+        if self.session.as_ref().is_none_or(|session| !store.is_alive(session)) {
+            return;
+        }
+        for watch in self.watches.values_mut() {
+            watch.say(store, interrupted);
+        }
+    }
+
+    pub(crate) fn has_heard_all(&self) -> bool {
+        self.watches.values().all(|watch| watch.said.is_empty())
+    }
+
+    /// Hears one thing that a watch said.
+    pub(crate) fn hear(&mut self) {
+        let Some((slot, watch)) = self.watches.iter_mut().find(|(_, watch)| !watch.said.is_empty()) else {
+            return;
+        };
+        let (slot, event) = (*slot, watch.said.pop_front().unwrap());
+        let lineage = match &event {
+            WatchEvent::Snapshot { lineage, .. } | WatchEvent::Changed { lineage, .. } => Some(*lineage),
+            WatchEvent::Discontinuity(lineage) => Some(*lineage),
+            WatchEvent::Interrupted => None,
+        };
+        lineage.into_iter().for_each(|lineage| self.observe(lineage));
+        let void = lineage.is_some_and(|l| l.generation() < self.lineage.generation());
+        if !void && self.watches.contains_key(&slot) {
+            self.feed(Input::Watched { slot, event });
+        }
+    }
+
+    /// Tells the machine that its instant has come, if it has.
+    pub(crate) fn tick(&mut self) {
+        if self.machine.next_wake().is_some_and(|at| at <= self.now) {
+            self.feed(Input::Tick);
+        }
+    }
+
+    // Callers -----------------------------------------------------------------------------------------------------
+
+    pub(crate) fn want(&mut self, random: &mut Random) {
+        let caller = self.new_caller();
+        let request = M::want(caller, random, self.now);
+        self.waiting.insert(caller);
+        self.feed(Input::Request(request));
+    }
+
+    pub(crate) fn give_up(&mut self, nth: usize) {
+        if let Some(caller) = self.waiting.iter().nth(nth).copied() {
+            self.waiting.remove(&caller);
+            self.feed(Input::Request(M::give_up(caller)));
+        }
+    }
+
+    pub(crate) fn let_go(&mut self, nth: usize, awaited: bool) {
+        let held = self.held.remove(nth);
+        let caller = awaited.then(|| self.new_caller());
+        self.waiting.extend(caller);
+        self.feed(Input::Request(M::let_go(held.grant, caller)));
+    }
+
+    pub(crate) fn meddle(&mut self, random: &mut Random) {
+        let caller = self.new_caller();
+        if let Some((request, awaited)) = M::meddle(caller, random) {
+            self.waiting.extend(awaited.then_some(caller));
+            self.feed(Input::Request(request));
+        }
+    }
+
+    fn new_caller(&mut self) -> u64 {
+        self.next_caller += 1;
+        self.next_caller
+    }
+
+    // The machine -------------------------------------------------------------------------------------------------
+
+    pub(crate) fn feed(&mut self, input: Input<M::Request>) {
+        self.inbox.push_back(input);
+        let mut inputs = 0;
+        while let Some(input) = self.inbox.pop_front() {
+            inputs += 1;
+            assert!(inputs < 100, "the machine keeps itself busy");
+            let mut out = Vec::new();
+            let context = Context { now: self.now, numbers: &self.numbers };
+            self.machine.on_input(input, &context, &mut out);
+            out.into_iter().for_each(|output| self.carry_out(output));
+            let wake = self.machine.next_wake();
+            assert!(wake.is_none_or(|at| at > self.now), "a wake-up that is due is asked for again for ever");
+        }
+    }
+
+    fn carry_out(&mut self, output: Output<M::Delivery>) {
+        match output {
+            Output::Commit { tag, txn } => self.requests.push(Request::Commit { tag, txn, answer: None }),
+            Output::List { tag, collection, page } => {
+                self.requests.push(Request::List { tag, collection, page, answer: None });
+            }
+            Output::Watch { slot, target } => {
+                self.watches.insert(slot, Watch { target, shown: None, said: VecDeque::new() });
+            }
+            Output::Unwatch { slot } => drop(self.watches.remove(&slot)),
+            Output::Reconciled => {
+                self.reconciling = false;
+                self.extend();
+            }
+            Output::Deliver(delivery) => self.deliver(M::news(delivery)),
+        }
+    }
+
+    fn deliver(&mut self, news: News<M::Request>) {
+        match news {
+            News::Granted { caller, grant, stamp, undelivered } => {
+                let Some(session) = self.session.clone().filter(|_| self.is_valid()) else {
+                    self.inbox.push_back(Input::Request(undelivered));
+                    return;
+                };
+                self.granted.push(stamp);
+                if self.waiting.remove(&caller) {
+                    self.held.push(Held { grant, session, ended: false });
+                } else {
+                    // Nobody takes it: the guard is dropped.
+                    self.inbox.push_back(Input::Request(M::let_go(grant, None)));
+                }
+            }
+            News::Answered { caller } => {
+                self.waiting.remove(&caller);
+            }
+            News::Ended { grant } => {
+                self.held.iter_mut().filter(|held| held.grant == grant).for_each(|held| held.ended = true);
+            }
+        }
+    }
+}
+
+impl Watch {
+    fn say(&mut self, store: &Store, interrupted: bool) {
+        let (entries, revision) = store.watched(&self.target);
+        let lineage = store.lineage();
+        let before = self.shown.take();
+        if interrupted {
+            self.said.push_back(WatchEvent::Interrupted);
+        }
+        match before {
+            Some((before, generation)) if generation == lineage.generation() && !interrupted => {
+                let changes = changes(&before, &entries);
+                if !changes.is_empty() {
+                    self.said.push_back(WatchEvent::Changed { changes, revision, lineage });
+                }
+            }
+            before => {
+                if before.is_some_and(|(_, generation)| generation != lineage.generation()) {
+                    self.said.push_back(WatchEvent::Discontinuity(lineage));
+                }
+                let entries = entries.values().cloned().collect();
+                self.said.push_back(WatchEvent::Snapshot { entries, revision, lineage });
+            }
+        }
+        self.shown = Some((entries, lineage.generation()));
+    }
+}
+
+fn changes(before: &BTreeMap<Key, Entry>, now: &BTreeMap<Key, Entry>) -> Vec<Change> {
+    let removed = before.values().filter(|entry| !now.contains_key(entry.key()));
+    let put = now.values().filter(|entry| before.get(entry.key()) != Some(*entry));
+    let removed = removed.map(|entry| Change::Removed(entry.stamp().clone()));
+    removed.chain(put.cloned().map(Change::Put)).collect()
+}
