@@ -1,1 +1,3 @@
 //! Shared parts of the services.
+
+pub mod platform;

@@ -1,0 +1,149 @@
+//! A small automation platform that loses its nodes and goes on.
+//!
+//! Four nodes share timers, sensors and maintenance. For now they are tasks of one process on a store in its memory, each with
+//! a coordinator of its own. [`run`] tells a story in which nodes are killed, frozen and cut off, and [`verify()`] judges what
+//! the platform did by the files that it has written, and by nothing else.
+//!
+//! Where to read first: `timers` is leader election with exactly-once output, `sensors` many elections over one session,
+//! `maintenance` a mutex, `gate` and `resource` what fencing tokens are for, `story` what is done to the nodes, `process` how.
+
+mod clock;
+mod failure;
+mod gate;
+mod inputs;
+mod maintenance;
+mod narrator;
+mod node;
+mod options;
+mod outbox;
+mod process;
+mod records;
+mod report;
+mod resource;
+mod schedule;
+mod sensors;
+mod site;
+mod story;
+mod timeline;
+mod timers;
+mod verify;
+mod world;
+
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ha_core::memory::MemoryBackend;
+use ha_core::runtime::{Runtime, TokioRuntime};
+
+use clock::Clock;
+use inputs::Inputs;
+use narrator::Narrator;
+use records::RunRecord;
+use resource::Resource;
+use site::{NODES, Site};
+use timeline::{Timeline, View};
+use world::World;
+
+pub use failure::Failure;
+pub use options::{Command, HELP, Options, Sabotage, parse};
+pub use verify::{Check, TakeOver, Verdict, verify};
+
+/// Runs the platform and verifies its output. Shows what happens on `output`, in colour if that is a terminal.
+///
+/// # Errors
+/// When the platform cannot be run. What goes wrong with its nodes is no error, but shows in the verdict.
+pub fn run(options: &Options, colour: bool, output: Box<dyn Write + Send>) -> Result<Verdict, Failure> {
+    let inputs = Inputs::read(&options.data)?;
+    let folder = output_folder(options)?;
+    let failed = |error| Failure::new(format!("cannot start a tokio runtime: {error}"));
+    // One thread: a node that is frozen or killed stops between two steps, and nothing of it runs on elsewhere.
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let timeline = tokio.block_on(play(options, inputs, &folder, colour, output))?;
+    let verdict = verify(&folder);
+    timeline.say(&if options.json { report::json(&verdict) } else { report::text(&verdict, colour) });
+    Ok(verdict)
+}
+
+/// The verdict as text for a reader, or as a JSON object for a program.
+#[must_use]
+pub fn show(verdict: &Verdict, json: bool, colour: bool) -> String {
+    if json { report::json(verdict) } else { report::text(verdict, colour) }
+}
+
+async fn play(
+    options: &Options,
+    inputs: Inputs,
+    folder: &Path,
+    colour: bool,
+    output: Box<dyn Write + Send>,
+) -> Result<Timeline, Failure> {
+    let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::current()?);
+    let clock = Clock::start(Arc::clone(&runtime));
+    let view = if options.json { View::Json } else { View::Text(Narrator::new(colour)) };
+    let timeline = Timeline::create(folder, clock.clone(), view, output)?;
+    let fenced = options.sabotage != Some(Sabotage::OpenGate);
+    let resource = Arc::new(Resource::create(folder, clock.clone(), timeline.clone(), fenced)?);
+    let world = World::create(folder, &inputs.sensors, clock.clone())?;
+    record_run(options, &inputs, folder)?;
+    if !options.json {
+        timeline.say(&report::opening(options, &inputs, folder));
+    }
+    runtime.spawn("world", Box::pin(Arc::clone(&world).turn()));
+    runtime.spawn("narrator", Box::pin(narrate(clock.clone(), timeline.clone())));
+    let site = Site {
+        store: MemoryBackend::new(),
+        runtime,
+        clock,
+        timeline: timeline.clone(),
+        resource: Arc::clone(&resource),
+        world: Arc::clone(&world),
+        inputs,
+        ttl: options.ttl,
+        sabotage: options.sabotage,
+    };
+    story::tell(site).await?;
+    resource.check()?;
+    world.check()?;
+    timeline.check()?;
+    Ok(timeline)
+}
+
+/// Shows what happened while it happens.
+async fn narrate(clock: Clock, timeline: Timeline) {
+    loop {
+        clock.sleep(narrator::TOGETHER).await;
+        timeline.flush();
+    }
+}
+
+fn record_run(options: &Options, inputs: &Inputs, folder: &Path) -> Result<(), Failure> {
+    let record = RunRecord {
+        ttl_ms: u64::try_from(options.ttl.as_millis()).unwrap_or(u64::MAX),
+        nodes: NODES.map(str::to_owned).into(),
+        inputs: inputs.clone(),
+    };
+    let mut file = records::OutputFile::create(folder, records::RUN)?;
+    file.append(&record);
+    file.check()
+}
+
+/// The folder that was asked for, or a new one for temporary files.
+fn output_folder(options: &Options) -> Result<PathBuf, Failure> {
+    if let Some(folder) = &options.output {
+        std::fs::create_dir_all(folder).map_err(|error| Failure::at("create", folder, error))?;
+        return Ok(folder.clone());
+    }
+    // Process ids come again, and old output is kept.
+    let name =
+        |number: u32| std::env::temp_dir().join(format!("ha-platform-{}-{number}", std::process::id()));
+    let mut number = 1;
+    loop {
+        let folder = name(number);
+        match std::fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(Failure::at("create", &folder, error)),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The output files of a run, read back.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::platform::clock::Moment;
+use crate::platform::failure::Failure;
+use crate::platform::records::{
+    Change, EVENTS, POLLS, PollRecord, REFUSED, RUN, RefusedRecord, RunRecord, SECTIONS, SectionRecord,
+    TICKS, TickRecord, WORLD, Write, read_lines,
+};
+use crate::platform::resource::read_counter;
+use crate::platform::timeline::{Event, EventRecord, Fault};
+
+/// What a machine that is busy with other things may add to a ttl before a crashed node is replaced.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// All that a run has written.
+#[derive(Clone, Debug)]
+pub(super) struct Outputs {
+    pub(super) run: RunRecord,
+    pub(super) events: Vec<EventRecord>,
+    pub(super) ticks: Vec<TickRecord>,
+    pub(super) polls: Vec<PollRecord>,
+    pub(super) sections: Vec<SectionRecord>,
+    pub(super) refused: Vec<RefusedRecord>,
+    pub(super) world: Vec<Change>,
+    pub(super) counter: u64,
+    /// When the end began.
+    pub(super) stopping: Moment,
+}
+
+impl Outputs {
+    /// Reads the files in `folder`.
+    pub(super) fn read(folder: &Path) -> Result<Self, Failure> {
+        let run = read_lines::<RunRecord>(folder, RUN)?;
+        let run =
+            run.into_iter().next().ok_or_else(|| Failure::at("use", &folder.join(RUN), "it is empty"))?;
+        let events: Vec<EventRecord> = read_lines(folder, EVENTS)?;
+        let stopping = events.iter().find(|record| record.event == Event::Stopping).map(|record| record.at);
+        let unfinished = || Failure::at("use", &folder.join(EVENTS), "the run did not come to its end");
+        Ok(Self {
+            run,
+            stopping: stopping.ok_or_else(unfinished)?,
+            events,
+            ticks: read_lines(folder, TICKS)?,
+            polls: read_lines(folder, POLLS)?,
+            sections: read_lines(folder, SECTIONS)?,
+            refused: read_lines(folder, REFUSED)?,
+            world: read_lines(folder, WORLD)?,
+            counter: read_counter(folder)?,
+        })
+    }
+
+    /// After how long somebody else has to lead when a node is lost without notice.
+    pub(super) fn crash_bound(&self) -> Duration {
+        self.run.ttl() + SLACK
+    }
+
+    /// The same for a change that is planned. It needs a few messages between the tasks of one process; the rest is for a busy machine,
+    /// and still tells it from a change that waits for an expiry.
+    pub(super) fn planned_bound(&self) -> Duration {
+        self.run.ttl() / 2
+    }
+
+    /// Every poll that was made, whether the resource took its result or not.
+    pub(super) fn all_polls(&self) -> Vec<PollRecord> {
+        let refused = self.refused.iter().filter_map(|refused| match &refused.write {
+            Write::Poll(poll) => {
+                Some(PollRecord { poll: poll.clone(), node: refused.node.clone(), token: refused.token })
+            }
+            Write::Ticks(_) | Write::Section(_) => None,
+        });
+        self.polls.iter().cloned().chain(refused).collect()
+    }
+
+    /// What was done to nodes, and when.
+    pub(super) fn faults(&self) -> impl Iterator<Item = (Moment, &str, Fault)> {
+        self.events.iter().filter_map(|record| match &record.event {
+            Event::Fault { node, fault } => Some((record.at, node.as_str(), *fault)),
+            _ => None,
+        })
+    }
+}
