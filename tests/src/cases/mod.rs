@@ -1,9 +1,15 @@
 //! The registry: every case, by file. A backend lists none of them.
 
+mod cancellation;
+mod connecting;
+mod coordinator;
+mod crashes;
 mod discontinuity;
 mod election;
 mod exactly_once;
 mod expiry;
+mod forgetting;
+mod grants;
 mod guards;
 mod incarnations;
 mod leadership;
@@ -28,9 +34,15 @@ const REGISTRY: &[&[Case]] = &[
     watch::CASES,
     exactly_once::CASES,
     discontinuity::CASES,
+    connecting::CASES,
+    coordinator::CASES,
+    grants::CASES,
     mutex::CASES,
     election::CASES,
     leadership::CASES,
+    cancellation::CASES,
+    crashes::CASES,
+    forgetting::CASES,
 ];
 
 /// All cases.
