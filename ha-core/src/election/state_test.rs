@@ -49,9 +49,11 @@ impl Play for State {
                 let undelivered = Request::Undelivered { leadership, caller, candidacy };
                 News::Granted { caller, grant: leadership, stamp, undelivered }
             }
-            Delivery::Rejected { caller, .. }
-            | Delivery::Resigned { caller }
-            | Delivery::Transferred { caller, .. } => News::Answered { caller },
+            Delivery::Rejected { caller, error } => News::Answered { caller, error: Some(error.kind()) },
+            Delivery::Resigned { caller } => News::Answered { caller, error: None },
+            Delivery::Transferred { caller, result } => {
+                News::Answered { caller, error: result.err().map(|error| error.kind()) }
+            }
             Delivery::Ended { leadership, .. } => News::Ended { grant: leadership },
         }
     }

@@ -108,7 +108,8 @@ impl Driver for Queue {
             Delivery::Contended { waiter } => ports.answer(waiter, Ok(None)),
             Delivery::Rejected { waiter, error } => ports.answer(waiter, Err(error)),
             Delivery::Released { caller } => {
-                if let Some(sender) = lock(&ports.releases).remove(&caller) {
+                let sender = lock(&ports.releases).remove(&caller);
+                if let Some(sender) = sender {
                     // Whoever released may have stopped waiting.
                     sender.send(()).unwrap_or_default();
                 }

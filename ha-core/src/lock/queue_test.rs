@@ -1,13 +1,25 @@
 //! The queue of a mutex: its rules one by one, and random interleavings of several processes.
 
+#[path = "queue_test/forgetting.rs"]
+mod forgetting;
 #[path = "queue_test/interleavings.rs"]
 mod interleavings;
+#[path = "queue_test/rules.rs"]
+mod rules;
 
 use super::{Delivery, Patience, Queue, Request};
-use crate::coordinator::model_test::{News, Play, Random};
+use crate::coordinator::model_test::{News, Play, Random, Scene};
 use crate::lock::record::{Record, queue};
 use crate::names::Name;
 use crate::runtime::Instant;
+
+fn scene(processes: usize) -> Scene<Queue> {
+    Scene::of(processes)
+}
+
+fn acquire(waiter: u64) -> Request {
+    Request::Acquire { waiter, patience: Patience::Forever }
+}
 
 impl Play for Queue {
     fn create(node: usize) -> Self {
@@ -46,10 +58,11 @@ impl Play for Queue {
                 let undelivered = Request::Undelivered { place, waiter, patience };
                 News::Granted { caller: waiter, grant: place, stamp, undelivered }
             }
-            Delivery::Contended { waiter } | Delivery::Rejected { waiter, .. } => {
-                News::Answered { caller: waiter }
+            Delivery::Contended { waiter } => News::Answered { caller: waiter, error: None },
+            Delivery::Rejected { waiter, error } => {
+                News::Answered { caller: waiter, error: Some(error.kind()) }
             }
-            Delivery::Released { caller } => News::Answered { caller },
+            Delivery::Released { caller } => News::Answered { caller, error: None },
             Delivery::Forgotten { place } => News::Ended { grant: place },
         }
     }

@@ -5,17 +5,20 @@
 
 mod process;
 mod random;
+mod scene;
 mod store;
 mod world;
 
 use std::fmt;
 
 use crate::coordinator::Machine;
+use crate::error::ErrorKind;
 use crate::runtime::Instant;
 use crate::spi::Stamp;
 
 pub(crate) use process::{Process, Request};
 pub(crate) use random::Random;
+pub(crate) use scene::Scene;
 pub(crate) use store::Store;
 pub(crate) use world::{Faults, World};
 
@@ -25,7 +28,7 @@ pub(crate) enum News<R> {
     /// `caller` holds `grant`. If its session has run out the machine is told `undelivered`.
     Granted { caller: u64, grant: u64, stamp: Stamp, undelivered: R },
     /// `caller` has its answer, which is no grant.
-    Answered { caller: u64 },
+    Answered { caller: u64, error: Option<ErrorKind> },
     /// `grant` is over; its holder has yet to let go.
     Ended { grant: u64 },
 }

@@ -44,10 +44,10 @@ impl Request {
     }
 
     /// Does not reach the store.
-    pub(crate) fn refuse(&mut self, kind: ErrorKind) {
+    pub(crate) fn refuse(&mut self, error: Error) {
         match self {
-            Self::Commit { answer, .. } => *answer = Some(Err(Error::new(kind, "commit"))),
-            Self::List { answer, .. } => *answer = Some(Err(Error::new(kind, "list"))),
+            Self::Commit { answer, .. } => *answer = Some(Err(error)),
+            Self::List { answer, .. } => *answer = Some(Err(error)),
         }
     }
 
@@ -73,6 +73,7 @@ struct Watch {
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) grant: u64,
+    pub(crate) token: u64,
     session: SessionId,
     ended: bool,
 }
@@ -93,6 +94,8 @@ pub(crate) struct Process<M: Play> {
     pub(crate) held: Vec<Held>,
     next_caller: u64,
     inbox: VecDeque<Input<M::Request>>,
+    /// What callers were told that are not granted anything.
+    pub(crate) answers: BTreeMap<u64, Option<ErrorKind>>,
     /// The grants handed out since the world looked last.
     pub(crate) granted: Vec<Stamp>,
 }
@@ -114,6 +117,7 @@ impl<M: Play> Process<M> {
             held: Vec::new(),
             next_caller: 1,
             inbox: VecDeque::new(),
+            answers: BTreeMap::new(),
             granted: Vec::new(),
         }
     }
@@ -127,6 +131,11 @@ impl<M: Play> Process<M> {
     pub(crate) fn believed(&self) -> impl Iterator<Item = &Held> {
         let current = |held: &&Held| self.session.as_ref() == Some(&held.session) && !held.ended;
         self.held.iter().filter(current).filter(|_| self.is_valid())
+    }
+
+    /// Whether the machine has dealt with the latest discontinuity.
+    pub(crate) fn is_reconciled(&self) -> bool {
+        !self.reconciling
     }
 
     // The session -------------------------------------------------------------------------------------------------
@@ -227,6 +236,11 @@ impl<M: Play> Process<M> {
         }
     }
 
+    /// What is watched.
+    pub(crate) fn watched(&self) -> Vec<&WatchTarget> {
+        self.watches.values().map(|watch| &watch.target).collect()
+    }
+
     /// Tells the machine that its instant has come, if it has.
     pub(crate) fn tick(&mut self) {
         if self.machine.next_wake().is_some_and(|at| at <= self.now) {
@@ -312,16 +326,18 @@ impl<M: Play> Process<M> {
                     self.inbox.push_back(Input::Request(undelivered));
                     return;
                 };
+                let token = stamp.created().as_u64();
                 self.granted.push(stamp);
                 if self.waiting.remove(&caller) {
-                    self.held.push(Held { grant, session, ended: false });
+                    self.held.push(Held { grant, token, session, ended: false });
                 } else {
                     // Nobody takes it: the guard is dropped.
                     self.inbox.push_back(Input::Request(M::let_go(grant, None)));
                 }
             }
-            News::Answered { caller } => {
+            News::Answered { caller, error } => {
                 self.waiting.remove(&caller);
+                self.answers.insert(caller, error);
             }
             News::Ended { grant } => {
                 self.held.iter_mut().filter(|held| held.grant == grant).for_each(|held| held.ended = true);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Play, Process, Random, Request, Store};
 use crate::coordinator::Input;
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::runtime::Instant;
 use crate::spi::SessionId;
 
@@ -44,7 +44,7 @@ impl<M: Play> World<M> {
             grants: 0,
             seed,
         };
-        world.store.trusts_clients = faults.forgetting && seed % 4 == 0;
+        world.store.trusts_clients = faults.forgetting && seed.is_multiple_of(4);
         for process in &mut world.processes {
             process.open(&mut world.store);
         }
@@ -118,7 +118,7 @@ impl<M: Play> World<M> {
         }
         let nth = self.random.below(unanswered.len());
         if self.faults.losses && self.random.one_in(12) {
-            unanswered[nth].refuse(ErrorKind::Unavailable);
+            unanswered[nth].refuse(Error::new(ErrorKind::Unavailable, "reach the store"));
         } else {
             unanswered[nth].execute(&session, &mut self.store, self.now);
         }

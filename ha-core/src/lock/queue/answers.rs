@@ -12,6 +12,7 @@ impl Queue {
         self.session = None;
         self.stalled = false;
         self.asked.clear();
+        self.look_again = false;
         self.watched = None;
         for place in self.places.drain(..) {
             if let Status::Leaving { caller: Some(caller), .. } = place.status {
@@ -38,11 +39,17 @@ impl Queue {
                 self.on_left(place, next, about, outcome.committed(), out);
             }
             (Some(Asked::Leave { place, next, .. }), Err(error)) => {
-                self.drop_place(next);
                 if let Some(place) = self.place(place) {
                     place.set_sent(false);
                 }
-                self.pause(&error, now);
+                match next {
+                    // Perhaps it is the creation that was refused; the deletion is tried without it if nobody waits.
+                    Some(next) => {
+                        self.drop_place(Some(next));
+                        self.on_create_failed(&error, now, out);
+                    }
+                    None => self.pause(now),
+                }
             }
             (Some(Asked::Create(place)), Ok(outcome)) => match outcome.committed() {
                 Some(committed) => {
@@ -65,7 +72,11 @@ impl Queue {
         match error.kind() {
             ErrorKind::Unavailable | ErrorKind::Recovering | ErrorKind::SessionLost | ErrorKind::Timeout => {
                 self.reject_impatient(out, error);
-                self.pause(error, now);
+                match error.until().filter(|until| *until > now) {
+                    // Only what grants is refused until then: deletions go on.
+                    Some(until) => self.hold_until = self.hold_until.max(Some(until)),
+                    None => self.pause(now),
+                }
             }
             _ => self.reject_waiters(out, || error.duplicate()),
         }
@@ -121,12 +132,14 @@ impl Queue {
             (Some(Asked::Ahead(place)), Ok(listing)) => self.on_ahead(place, Some(&listing), out),
             (Some(Asked::Ahead(place)), Err(error)) => {
                 self.set_ahead(place, Ahead::Unknown);
-                self.pause(&error, now);
+                tracing::debug!(%error, "cannot list the queue; trying again");
+                self.pause(now);
             }
             (Some(Asked::Own), Ok(listing)) => self.on_own_places(&listing, out),
             (Some(Asked::Own), Err(error)) => {
                 self.look_again = true;
-                self.pause(&error, now);
+                tracing::debug!(%error, "cannot list the queue; trying again");
+                self.pause(now);
             }
             (Some(Asked::Create(_) | Asked::Leave { .. }) | None, _) => {}
         }
@@ -179,7 +192,6 @@ impl Queue {
         };
         if gone {
             // A vanished predecessor may have died in mid-queue: list again.
-            self.watched = None;
             self.forget_ahead(&watched);
         }
     }

@@ -156,12 +156,7 @@ impl Machine for Queue {
             Input::Watched { slot: _, event } => self.on_watched(&event),
             Input::Discontinuity { hold_until } => self.on_discontinuity(hold_until, out),
             Input::Tick => {}
-            Input::Closing => {
-                self.closing = true;
-                self.reject_waiters(out, || {
-                    Error::new(ErrorKind::Closed, "acquire mutex").because("the coordinator shuts down")
-                });
-            }
+            Input::Closing => self.close(out),
             Input::Request(request) => self.on_request(request, out),
         }
         self.advance(context, out);
@@ -176,7 +171,7 @@ impl Machine for Queue {
     }
 
     fn is_idle(&self) -> bool {
-        self.places.is_empty() && self.waiters.is_empty()
+        self.places.is_empty() && self.waiters.is_empty() && !self.reconciling && !self.look_again
     }
 }
 
@@ -192,11 +187,21 @@ impl Queue {
                 }
             }
             Request::Undelivered { place, waiter, patience } => {
-                self.leave(place, None);
-                self.stalled = true;
+                // A place that is not there belongs to a session that is over: the one after it is good.
+                self.stalled |= self.leave(place, None);
                 self.waiters.push_front(Waiter { id: waiter, patience });
+                if self.closing {
+                    self.close(out);
+                }
             }
         }
+    }
+
+    fn close(&mut self, out: &mut Outputs) {
+        self.closing = true;
+        self.reject_waiters(out, || {
+            Error::new(ErrorKind::Closed, "acquire mutex").because("the coordinator shuts down")
+        });
     }
 
     fn on_acquire(&mut self, waiter: u64, patience: Patience, out: &mut Outputs) {

@@ -1,7 +1,6 @@
 //! The places of this process in the queue, and what was asked about them.
 
 use super::{Asked, PAUSE, Queue};
-use crate::error::Error;
 use crate::names::Key;
 use crate::runtime::Instant;
 use crate::spi::{Revision, Stamp};
@@ -139,7 +138,7 @@ impl Queue {
         self.asked.iter().any(|(_, other)| other == asked)
     }
 
-    pub(super) fn pause(&mut self, error: &Error, now: Instant) {
-        self.retry_at = Some(error.until().map_or(now + PAUSE, |until| until.max(now)));
+    pub(super) fn pause(&mut self, now: Instant) {
+        self.retry_at = Some(now + PAUSE);
     }
 }

@@ -10,6 +10,8 @@ use crate::spi::{Entry, Listing, SessionId, Stamp};
 impl Queue {
     pub(super) fn on_discontinuity(&mut self, hold_until: Option<Instant>, out: &mut Outputs) {
         self.hold_until = hold_until;
+        // At once, whatever was refused before.
+        self.retry_at = None;
         self.reconciling = true;
         self.look_again = true;
         for place in &mut self.places {
