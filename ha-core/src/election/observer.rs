@@ -90,6 +90,8 @@ impl Machine for Observing {
                 self.view.apply(event);
             }
             Input::Discontinuity { .. } => {
+                // What was seen belongs to a history that is over; the snapshot of the new one follows.
+                self.view.reset();
                 self.newest = Revision::default();
                 out.push(Output::Reconciled);
             }

@@ -1,16 +1,39 @@
 //! The state of an election: its rules one by one, and random interleavings of several processes.
 
+#[path = "state_test/forgetting.rs"]
+mod forgetting;
 #[path = "state_test/interleavings.rs"]
 mod interleavings;
+#[path = "state_test/rules.rs"]
+mod rules;
 
 use super::{Candidacy, Delivery, Request, State};
-use crate::coordinator::model_test::{News, Play, Random};
+use crate::coordinator::model_test::{News, Play, Random, Scene};
 use crate::election::records::Keys;
 use crate::names::Name;
 use crate::runtime::Instant;
 
 fn node(number: usize) -> Name {
     Name::parse(&format!("n{number}")).unwrap()
+}
+
+fn scene(processes: usize) -> Scene<State> {
+    Scene::of(processes)
+}
+
+/// The first of `processes` leads, the others stand in their order.
+fn standing(processes: usize) -> Scene<State> {
+    let mut scene = scene(processes);
+    for at in 0..processes {
+        scene.call(at, 1, campaign(1));
+        scene.settle();
+    }
+    assert!(scene.holds(0));
+    scene
+}
+
+fn campaign(caller: u64) -> Request {
+    Request::Campaign { caller, candidacy: Candidacy { priority: 0, address: None, preempt: true } }
 }
 
 impl Play for State {

@@ -214,6 +214,11 @@ impl<M: Play> Process<M> {
         }
     }
 
+    /// Lets the watch in `slot` say what changed since it spoke last.
+    pub(crate) fn overhear_in(&mut self, slot: u8, store: &Store) {
+        self.watches.get_mut(&slot).unwrap().say(store, false);
+    }
+
     pub(crate) fn has_heard_all(&self) -> bool {
         self.watches.values().all(|watch| watch.said.is_empty())
     }

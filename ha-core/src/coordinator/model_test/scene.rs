@@ -110,6 +110,32 @@ impl<M: Play> Scene<M> {
         panic!("the machines go on asking");
     }
 
+    /// Everything that is under way arrives, except at the process `silent`.
+    pub(crate) fn settle_but(&mut self, silent: usize) {
+        while (0..self.processes.len()).any(|at| at != silent && !self.exchange(at)) {}
+    }
+
+    /// Everything that is under way at the process arrives, except the first `kept` requests.
+    pub(crate) fn settle_behind(&mut self, at: usize, kept: usize) {
+        loop {
+            self.hear_all(at);
+            if self.in_flight(at) <= kept {
+                return;
+            }
+            self.execute(at, kept);
+            self.answer(at, kept);
+        }
+    }
+
+    /// The watches of the process say what there is, and it hears that.
+    pub(crate) fn hear_all(&mut self, at: usize) {
+        let process = &mut self.processes[at];
+        process.overhear(&self.store, false);
+        while !process.has_heard_all() {
+            process.hear();
+        }
+    }
+
     fn exchange(&mut self, at: usize) -> bool {
         let process = &mut self.processes[at];
         let Some(session) = process.session.clone() else { return true };

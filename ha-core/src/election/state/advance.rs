@@ -43,7 +43,7 @@ impl State {
         !self.waiters.is_empty() && self.healthy && !self.closing && !self.stalled
     }
 
-    fn may_be_granted(&self) -> bool {
+    pub(super) fn may_be_granted(&self) -> bool {
         self.is_wanted() && self.hold_until.is_none() && !self.reconciling
     }
 
@@ -96,11 +96,15 @@ impl State {
 
     /// Withdraws a candidate that nobody here wants any more, or that stands on other terms than wanted.
     fn withdraw_unwanted(&mut self) {
-        let Candidate::Standing { candidacy, .. } = &self.candidate else { return };
-        let fits = self.waiters.front().is_some_and(|waiter| waiter.candidacy == *candidacy);
-        if self.lead == Lead::None && !(self.is_wanted() && fits) {
+        if self.lead == Lead::None && !(self.is_wanted() && self.is_fit()) {
             self.withdraw();
         }
+    }
+
+    /// Whether our candidate stands on the terms of whoever waits longest.
+    pub(super) fn is_fit(&self) -> bool {
+        let Candidate::Standing { candidacy, .. } = &self.candidate else { return false };
+        self.waiters.front().is_some_and(|waiter| waiter.candidacy == *candidacy)
     }
 
     /// Leadership that is no longer ours cannot be handed over.
@@ -177,6 +181,8 @@ impl State {
         let record = CandidateRecord { node: self.node.as_str().into(), priority: candidacy.priority };
         let mut txn = Txn::new().create_owned(key.clone(), encode(&record), Naming::Unique);
         let alone = self.vacant_since.is_some() && self.candidates.entries().next().is_none();
+        // The heir of a leader may be one that our view does not show yet.
+        let alone = alone && self.hint().is_none();
         let asked = if alone && !self.join_first {
             let (granting, predecessor) = self.granting(txn, candidacy.address.clone());
             txn = granting;
@@ -205,6 +211,11 @@ impl State {
         }
     }
 
+    /// To whom leadership was handed.
+    fn hint(&self) -> Option<Revision> {
+        decode::<TenureRecord>(self.record.get(&self.keys.tenure)?).ok()?.handover()
+    }
+
     /// When it is our turn to try, by rank; `None` if it is not.
     pub(super) fn turn(&self) -> Option<Instant> {
         let Candidate::Standing { stamp, .. } = &self.candidate else { return None };
@@ -214,10 +225,7 @@ impl State {
         // Our own candidate has to be in the view that we decide from (R9).
         let own =
             self.candidates.get(stamp.key()).filter(|entry| entry.stamp().is_same_incarnation(stamp))?;
-        let hint = self
-            .record
-            .get(&self.keys.tenure)
-            .and_then(|entry| decode::<TenureRecord>(entry).ok()?.handover());
+        let hint = self.hint();
         let rank_of = |entry: &Entry| rank(entry, hint);
         let better = self.candidates.entries().filter(|entry| rank_of(entry) < rank_of(own)).count();
         let delay = RANK_DELAY * u32::try_from(better).unwrap_or(u32::MAX);

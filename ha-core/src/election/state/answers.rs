@@ -20,6 +20,8 @@ impl State {
         self.better_since = None;
         self.join_first = false;
         self.strays.clear();
+        self.seen_while_granting = false;
+        self.look_again = false;
         self.candidate = Candidate::None;
         if let Lead::Resigning { caller: Some(caller), .. } = std::mem::replace(&mut self.lead, Lead::None) {
             out.push(Output::Deliver(Delivery::Resigned { caller }));
@@ -65,7 +67,7 @@ impl State {
             }
             (Asked::JoinAndGrant { .. }, None) => {
                 self.candidate = Candidate::None;
-                self.lead = Lead::None;
+                self.not_granted();
                 self.join_first = true;
             }
             (Asked::Grant { predecessor }, Some(committed)) => {
@@ -74,8 +76,8 @@ impl State {
             }
             (Asked::Grant { .. }, None) => {
                 // Somebody else was faster, or our view is old: it will catch up.
-                self.lead = Lead::None;
-                self.retry_at = Some(now + super::PAUSE);
+                self.not_granted();
+                self.pause(now);
             }
             (Asked::Resign, outcome) => self.on_resigned(outcome.is_some(), out),
             (Asked::Withdraw, _) => self.candidate = Candidate::None,
@@ -86,12 +88,17 @@ impl State {
 
     /// A commit was refused: nothing was done.
     fn on_refused(&mut self, asked: Asked, error: &Error, now: Instant, out: &mut Outputs) {
+        let grants = matches!(asked, Asked::Join | Asked::JoinAndGrant { .. } | Asked::Grant { .. });
         self.undo(asked);
         match error.kind() {
             ErrorKind::Unavailable | ErrorKind::Recovering | ErrorKind::SessionLost | ErrorKind::Timeout => {}
             _ => self.reject_waiters(out, || error.duplicate()),
         }
-        self.pause(error, now);
+        match error.until().filter(|until| grants && *until > now) {
+            // Only what grants is refused until then: deletions go on.
+            Some(until) => self.hold_until = self.hold_until.max(Some(until)),
+            None => self.pause(now),
+        }
     }
 
     /// The state before a commit that did nothing.
@@ -100,9 +107,9 @@ impl State {
             Asked::Join => self.candidate = Candidate::None,
             Asked::JoinAndGrant { .. } => {
                 self.candidate = Candidate::None;
-                self.lead = Lead::None;
+                self.not_granted();
             }
-            Asked::Grant { .. } => self.lead = Lead::None,
+            Asked::Grant { .. } => self.not_granted(),
             Asked::Resign => {
                 if let Lead::Resigning { sent, .. } = &mut self.lead {
                     *sent = false;
@@ -141,14 +148,18 @@ impl State {
         let mut stamps = stamps.into_iter();
         let (Some(stamp), Some(tenure)) = (stamps.next(), stamps.next()) else { return };
         self.join_first = false;
+        self.seen_while_granting = false;
         self.heir = None;
-        let wanted = if self.closing || !self.healthy { None } else { self.waiters.pop_front() };
-        let Some(waiter) = wanted else {
-            self.lead = Lead::Resigning { stamp, tenure, sent: false, piecewise: false, caller: None };
-            return;
-        };
+        // What was asked for before a discontinuity, or for a caller who has gone, promotes nobody.
+        let wanted = self.may_be_granted() && self.is_fit();
+        let wanted = if wanted { self.waiters.pop_front() } else { None };
         self.next_leadership += 1;
         let leadership = self.next_leadership;
+        let Some(waiter) = wanted else {
+            let (id, caller) = (leadership, None);
+            self.lead = Lead::Resigning { id, stamp, tenure, sent: false, piecewise: false, caller };
+            return;
+        };
         self.lead = Lead::Leading {
             id: leadership,
             stamp: stamp.clone(),
@@ -211,7 +222,8 @@ impl State {
             (Some(Asked::OwnCandidates), Ok(listing)) => self.on_own_candidates(&listing, out),
             (Some(Asked::OwnRecord | Asked::OwnCandidates), Err(error)) => {
                 self.look_again = true;
-                self.pause(&error, now);
+                tracing::debug!(%error, "cannot list the election; trying again");
+                self.pause(now);
             }
             _ => {}
         }

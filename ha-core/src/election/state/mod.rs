@@ -144,6 +144,8 @@ pub(super) struct State {
     /// The attempt to join and lead in one step met somebody: join first.
     join_first: bool,
     strays: Vec<Stray>,
+    /// A record of our session was there while a grant was under way, whose own it may be or not.
+    seen_while_granting: bool,
     reconciling: bool,
     look_again: bool,
     asked: Vec<(u64, Asked)>,
@@ -175,6 +177,7 @@ impl State {
             better_since: None,
             join_first: false,
             strays: Vec::new(),
+            seen_while_granting: false,
             reconciling: false,
             look_again: false,
             asked: Vec::new(),
@@ -204,12 +207,7 @@ impl Machine for State {
             Input::Watched { slot: _, event } => self.candidates.apply(event),
             Input::Discontinuity { hold_until } => self.on_discontinuity(hold_until, out),
             Input::Tick => {}
-            Input::Closing => {
-                self.closing = true;
-                self.reject_waiters(out, || {
-                    Error::new(ErrorKind::Closed, "campaign").because("the coordinator shuts down")
-                });
-            }
+            Input::Closing => self.close(out),
             Input::Request(request) => self.on_request(request, out),
         }
         self.advance(context, out);
@@ -227,6 +225,8 @@ impl Machine for State {
     fn is_idle(&self) -> bool {
         self.waiters.is_empty()
             && self.strays.is_empty()
+            && !self.reconciling
+            && !self.look_again
             && matches!(self.lead, Lead::None)
             && matches!(self.candidate, Candidate::None)
     }
@@ -249,9 +249,12 @@ impl State {
             }
             Request::Transfer { target, caller } => self.on_transfer(target, caller, out),
             Request::Undelivered { leadership, caller, candidacy } => {
-                self.resign(leadership, None);
-                self.stalled = true;
+                // Leadership that is not ours any more belongs to a session that is over: the one after it is good.
+                self.stalled |= self.resign(leadership, None);
                 self.waiters.push_front(Waiter { caller, candidacy });
+                if self.closing {
+                    self.close(out);
+                }
             }
             Request::Health(healthy) => {
                 self.healthy = healthy;
@@ -263,6 +266,13 @@ impl State {
                 }
             }
         }
+    }
+
+    fn close(&mut self, out: &mut Outputs) {
+        self.closing = true;
+        self.reject_waiters(out, || {
+            Error::new(ErrorKind::Closed, "campaign").because("the coordinator shuts down")
+        });
     }
 
     fn on_transfer(&mut self, target: Name, caller: u64, out: &mut Outputs) {

@@ -1,7 +1,6 @@
 //! What this process has in an election: a candidate, leadership, things to be cleaned up.
 
 use super::{Asked, Candidacy, PAUSE, State};
-use crate::error::Error;
 use crate::names::Key;
 use crate::runtime::Instant;
 use crate::spi::{Revision, Stamp};
@@ -38,6 +37,7 @@ pub(super) enum Lead {
     },
     /// To be given up; `sent` while that is under way.
     Resigning {
+        id: u64,
         stamp: Stamp,
         tenure: Stamp,
         sent: bool,
@@ -57,10 +57,15 @@ pub(super) struct Stray {
 impl State {
     /// Starts to give up the leadership `id`. False if it is not ours any more.
     pub(super) fn resign(&mut self, id: u64, by: Option<u64>) -> bool {
-        match &self.lead {
+        match &mut self.lead {
             Lead::Leading { id: leading, stamp, tenure, .. } if *leading == id => {
                 let (stamp, tenure) = (stamp.clone(), tenure.clone());
-                self.lead = Lead::Resigning { stamp, tenure, sent: false, piecewise: false, caller: by };
+                self.lead = Lead::Resigning { id, stamp, tenure, sent: false, piecewise: false, caller: by };
+                true
+            }
+            // It was given up for the service, which was not healthy; its holder lets go as well, and waits.
+            Lead::Resigning { id: resigning, caller, .. } if *resigning == id => {
+                *caller = caller.or(by);
                 true
             }
             _ => false,
@@ -89,7 +94,7 @@ impl State {
         self.asked.iter().any(|(_, other)| other == asked)
     }
 
-    pub(super) fn pause(&mut self, error: &Error, now: Instant) {
-        self.retry_at = Some(error.until().map_or(now + PAUSE, |until| until.max(now)));
+    pub(super) fn pause(&mut self, now: Instant) {
+        self.retry_at = Some(now + PAUSE);
     }
 }

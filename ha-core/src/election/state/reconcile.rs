@@ -13,6 +13,8 @@ const OWN_CANDIDATES: usize = 16;
 impl State {
     pub(super) fn on_discontinuity(&mut self, hold_until: Option<Instant>, out: &mut Outputs) {
         self.hold_until = hold_until;
+        // At once, whatever was refused before.
+        self.retry_at = None;
         self.reconciling = true;
         self.look_again = true;
         self.vacant_since = None;
@@ -41,10 +43,14 @@ impl State {
         let leader = listing.entries().iter().find(|entry| *entry.key() == self.keys.leader);
         let is = |entry: &Entry, stamp| entry.stamp().is_same_incarnation(stamp);
         let known = match &self.lead {
+            // What was created after the listing was made need not be in it.
             Lead::Leading { stamp, .. } | Lead::Resigning { stamp, .. } => {
-                leader.is_some_and(|leader| is(leader, stamp))
+                stamp.created() > listing.revision() || leader.is_some_and(|leader| is(leader, stamp))
             }
-            Lead::Granting => true,
+            Lead::Granting => {
+                self.seen_while_granting |= leader.is_some_and(|leader| self.is_ours(leader));
+                true
+            }
             Lead::None => false,
         };
         if let (false, Lead::Leading { id, .. }) = (known, &self.lead) {
@@ -85,10 +91,19 @@ impl State {
         self.looked(out);
     }
 
+    fn is_ours(&self, entry: &Entry) -> bool {
+        entry.owner().is_some() && entry.owner() == self.session.as_ref()
+    }
+
+    /// A grant under way has turned out not to be one: a record of ours that was seen meanwhile is not its own.
+    pub(super) fn not_granted(&mut self) {
+        self.lead = Lead::None;
+        self.look_again |= std::mem::take(&mut self.seen_while_granting);
+    }
+
     fn add_stray(&mut self, entry: &Entry) {
-        let ours = entry.owner().is_some() && entry.owner() == self.session.as_ref();
         let known = self.strays.iter().any(|stray| stray.stamp.is_same_incarnation(entry.stamp()));
-        if ours && !known {
+        if self.is_ours(entry) && !known {
             self.strays.push(Stray { stamp: entry.stamp().clone(), sent: false });
         }
     }
