@@ -4,7 +4,7 @@
 //! future only waits for an answer, so dropping that future drops no commit (R5). Inputs are taken one at a time, by whichever
 //! thread brought one; where the backend commits inline that is the caller's own thread, so that an uncontended lock costs no switch of threads.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
@@ -30,7 +30,26 @@ enum Item<R> {
     Committed { epoch: u64, tag: u64, outcome: Result<Outcome, Error> },
     Listed { epoch: u64, tag: u64, listing: Result<Listing, Error> },
     Watched { epoch: u64, slot: u8, watch: u64, event: WatchEvent },
-    Tick,
+    Tick { armed: Instant },
+}
+
+impl<R> Item<R> {
+    /// The history of the store that it tells of.
+    fn lineage(&self) -> Option<Lineage> {
+        match self {
+            Self::Signal(Signal::SessionUp { lineage, .. } | Signal::Discontinuity(lineage)) => {
+                Some(*lineage)
+            }
+            Self::Committed { outcome: Ok(outcome), .. } => Some(outcome.lineage()),
+            Self::Listed { listing: Ok(listing), .. } => Some(listing.lineage()),
+            Self::Watched { event, .. } => lineage_of(event),
+            Self::Signal(Signal::SessionDown { .. } | Signal::Closing)
+            | Self::Request(_)
+            | Self::Committed { .. }
+            | Self::Listed { .. }
+            | Self::Tick { .. } => None,
+        }
+    }
 }
 
 struct Watch {
@@ -44,10 +63,13 @@ struct Cell<D: Driver> {
     draining: bool,
     life: Option<Arc<Lifetime>>,
     epoch: u64,
-    generation: u64,
+    lineage: Lineage,
     watches: BTreeMap<u8, Watch>,
     next_watch: u64,
-    armed: Option<Instant>,
+    /// When ticks are under way. Each is earlier than those before it.
+    armed: BTreeSet<Instant>,
+    /// Set while something is to be done: a release has to be finished also when nobody has a handle any more.
+    itself: Option<Arc<Engine<D>>>,
 }
 
 /// The engine of one recipe name.
@@ -72,10 +94,11 @@ impl<D: Driver> Engine<D> {
                 draining: false,
                 life: None,
                 epoch: 0,
-                generation: 0,
+                lineage: Lineage::default(),
                 watches: BTreeMap::new(),
                 next_watch: 0,
-                armed: None,
+                armed: BTreeSet::new(),
+                itself: None,
             }),
         });
         let weak: Weak<Self> = Arc::downgrade(&engine);
@@ -110,29 +133,37 @@ impl<D: Driver> Engine<D> {
     fn drain(self: &Arc<Self>) {
         let mut out = Vec::new();
         loop {
-            let life = {
+            let (life, lineage) = {
                 let mut cell = lock(&self.cell);
                 let Some(item) = cell.queue.pop_front() else {
                     cell.draining = false;
                     let idle = cell.machine.is_idle();
+                    let itself = (!idle).then(|| Arc::clone(self));
+                    let before = std::mem::replace(&mut cell.itself, itself);
                     drop(cell);
+                    drop(before);
                     self.hub.on_drained(idle);
                     return;
                 };
                 cell.take(item, &self.hub, &mut out);
-                cell.life.clone()
+                (cell.life.clone(), cell.lineage)
             };
             for output in out.drain(..) {
-                self.carry_out(output, life.as_ref());
+                self.carry_out(output, life.as_ref(), lineage);
             }
             self.arm();
         }
     }
 
-    fn carry_out(self: &Arc<Self>, output: Output<D::Delivery>, life: Option<&Arc<Lifetime>>) {
+    fn carry_out(
+        self: &Arc<Self>,
+        output: Output<D::Delivery>,
+        life: Option<&Arc<Lifetime>>,
+        lineage: Lineage,
+    ) {
         match (output, life) {
             (Output::Deliver(delivery), life) => D::deliver(self, delivery, life),
-            (Output::Reconciled, _) => self.hub.reconciled(self.id),
+            (Output::Reconciled, _) => self.hub.reconciled(self.id, lineage.generation()),
             (Output::Commit { tag, txn }, Some(life)) => self.commit(tag, txn, life),
             (Output::List { tag, collection, page }, Some(life)) => self.list(tag, collection, page, life),
             (Output::Watch { slot, target }, Some(life)) => self.watch(slot, target, life),
@@ -222,10 +253,10 @@ impl<D: Driver> Engine<D> {
         let at = {
             let mut cell = lock(&self.cell);
             let Some(at) = cell.machine.next_wake() else { return };
-            if cell.armed.is_some_and(|armed| armed <= at) {
+            if cell.armed.first().is_some_and(|armed| *armed <= at) {
                 return;
             }
-            cell.armed = Some(at);
+            cell.armed.insert(at);
             at
         };
         let engine = Arc::downgrade(self);
@@ -233,7 +264,7 @@ impl<D: Driver> Engine<D> {
         let task = async move {
             sleep.await;
             if let Some(engine) = engine.upgrade() {
-                engine.feed(Item::Tick);
+                engine.feed(Item::Tick { armed: at });
             }
         };
         self.hub.runtime().spawn("tick", Box::pin(task));
@@ -252,7 +283,18 @@ fn lineage_of(event: &WatchEvent) -> Option<Lineage> {
 impl<D: Driver> Cell<D> {
     /// Feeds the machine one item, unless it belongs to a session or a watch that is over.
     fn take(&mut self, item: Item<D::Request>, hub: &Hub, out: &mut Vec<Output<D::Delivery>>) {
-        let Some(input) = self.admit(item) else { return };
+        // Whatever is the first to tell of a newer history: the machine hears of it before anything else.
+        let newer = item.lineage().filter(|lineage| lineage.generation() > self.lineage.generation());
+        if let Some(lineage) = newer {
+            self.lineage = lineage;
+            self.tell(Input::Discontinuity { hold_until: lineage.hold_until() }, hub, out);
+        }
+        if let Some(input) = self.admit(item) {
+            self.tell(input, hub, out);
+        }
+    }
+
+    fn tell(&mut self, input: Input<D::Request>, hub: &Hub, out: &mut Vec<Output<D::Delivery>>) {
         let none = AtomicU64::new(0);
         let numbers = self.life.as_ref().map_or(&none, |life| life.numbers());
         self.machine.on_input(input, &Context { now: hub.runtime().now(), numbers }, out);
@@ -261,8 +303,8 @@ impl<D: Driver> Cell<D> {
     fn admit(&mut self, item: Item<D::Request>) -> Option<Input<D::Request>> {
         match item {
             Item::Request(request) => Some(Input::Request(request)),
-            Item::Tick => {
-                self.armed = None;
+            Item::Tick { armed } => {
+                self.armed.remove(&armed);
                 Some(Input::Tick)
             }
             Item::Signal(signal) => self.admit_signal(signal),
@@ -289,11 +331,13 @@ impl<D: Driver> Cell<D> {
                 if life.epoch() <= self.epoch {
                     return None;
                 }
+                if !self.is_void(lineage) {
+                    self.lineage = lineage;
+                }
                 self.epoch = life.epoch();
-                self.generation = self.generation.max(lineage.generation());
                 let session = life.session().id().clone();
                 self.life = Some(life);
-                Some(Input::SessionUp { session, hold_until: lineage.hold_until() })
+                Some(Input::SessionUp { session, hold_until: self.lineage.hold_until() })
             }
             Signal::SessionDown { epoch } => {
                 let known = self.life.take().is_some();
@@ -301,16 +345,14 @@ impl<D: Driver> Cell<D> {
                 std::mem::take(&mut self.watches).into_values().for_each(|watch| watch.stop.cancel());
                 known.then_some(Input::SessionDown)
             }
-            Signal::Discontinuity(lineage) => {
-                self.generation = self.generation.max(lineage.generation());
-                Some(Input::Discontinuity { hold_until: lineage.hold_until() })
-            }
+            // It has been told already, if it was news.
+            Signal::Discontinuity(_) => None,
             Signal::Closing => Some(Input::Closing),
         }
     }
 
     fn is_void(&self, lineage: Lineage) -> bool {
-        lineage.generation() < self.generation
+        lineage.generation() < self.lineage.generation()
     }
 }
 
@@ -338,3 +380,7 @@ impl<D: Driver> fmt::Debug for Engine<D> {
         f.debug_struct("Engine").field("id", &self.id).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "engine_test.rs"]
+mod tests;

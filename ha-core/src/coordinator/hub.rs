@@ -191,8 +191,11 @@ impl Hub {
     }
 
     pub(crate) fn deregister(&self, id: u64) {
-        lock(&self.state).listeners.remove(&id);
-        self.reconciled(id);
+        let mut state = lock(&self.state);
+        state.listeners.remove(&id);
+        let generation = state.lineage.generation();
+        drop(state);
+        self.reconciled(id, generation);
     }
 
     /// The shared engine of `kind` and `name`, made by `make` if there is none.
@@ -286,9 +289,12 @@ impl Hub {
         self.generation.store(lineage.generation(), Ordering::Release);
     }
 
-    /// Engine `id` has dealt with the latest discontinuity.
-    pub(crate) fn reconciled(&self, id: u64) {
+    /// Engine `id` has dealt with the discontinuity that began `generation`; if a newer one was seen since, that does not count.
+    pub(crate) fn reconciled(&self, id: u64, generation: u64) {
         let mut state = lock(&self.state);
+        if generation < state.lineage.generation() {
+            return;
+        }
         if state.reconciling.remove(&id) && state.reconciling.is_empty() {
             self.control(Control::Reconciled);
         }

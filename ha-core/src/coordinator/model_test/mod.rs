@@ -3,10 +3,12 @@
 //! The test decides when a request reaches the store, when its answer comes back, when a watch speaks, when time passes, when a
 //! session runs out and when the store forgets. Nothing here waits, so that ten thousand histories take seconds.
 
+mod manual;
 mod process;
 mod random;
 mod scene;
 mod store;
+mod unreliable;
 mod world;
 
 use std::fmt;
@@ -16,10 +18,12 @@ use crate::error::ErrorKind;
 use crate::runtime::Instant;
 use crate::spi::Stamp;
 
+pub(crate) use manual::Manual;
 pub(crate) use process::{Process, Request};
 pub(crate) use random::Random;
 pub(crate) use scene::Scene;
 pub(crate) use store::Store;
+pub(crate) use unreliable::Unreliable;
 pub(crate) use world::{Faults, World};
 
 /// What a delivery means, whatever the recipe.

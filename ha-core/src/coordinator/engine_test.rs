@@ -1,0 +1,229 @@
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use super::{Engine, Item};
+use crate::coordinator::hub::{Identity, Signal};
+use crate::coordinator::model_test::{Manual, Unreliable};
+use crate::coordinator::{Context, Driver, Hub, Input, Lifetime, Machine, Output};
+use crate::names::Name;
+use crate::runtime::{Instant, Runtime};
+use crate::spi::{Backend, Lineage, Listing, Revision, Session, SessionRequest};
+use crate::sync::lock;
+
+/// What the probe was told, in one word each.
+type Diary = Arc<Mutex<Vec<String>>>;
+
+/// A machine that notes what it is told, and wants what it is asked to want.
+#[derive(Debug)]
+struct Probe {
+    diary: Diary,
+    busy: bool,
+    wake: Option<Instant>,
+    /// Whether it answers a discontinuity at once.
+    prompt: bool,
+}
+
+enum Wish {
+    Busy(bool),
+    Wake(Instant),
+    Reconcile,
+}
+
+impl Machine for Probe {
+    type Request = Wish;
+    type Delivery = ();
+
+    fn on_input(&mut self, input: Input<Wish>, context: &Context<'_>, out: &mut Vec<Output<()>>) {
+        let word = match input {
+            Input::SessionUp { hold_until, .. } => format!("up {hold_until:?}"),
+            Input::SessionDown => "down".into(),
+            Input::Listed { .. } => "listed".into(),
+            Input::Voided { .. } => "voided".into(),
+            Input::Discontinuity { .. } => {
+                out.extend(self.prompt.then_some(Output::Reconciled));
+                "discontinuity".into()
+            }
+            Input::Tick => {
+                self.wake = self.wake.filter(|at| *at > context.now);
+                "tick".into()
+            }
+            Input::Closing => "closing".into(),
+            Input::Request(Wish::Busy(busy)) => {
+                self.busy = busy;
+                "busy".into()
+            }
+            Input::Request(Wish::Wake(at)) => {
+                self.wake = Some(at);
+                "wake".into()
+            }
+            Input::Request(Wish::Reconcile) => {
+                out.push(Output::Reconciled);
+                "reconcile".into()
+            }
+            Input::Committed { .. } | Input::Watched { .. } => "other".into(),
+        };
+        lock(&self.diary).push(word);
+    }
+
+    fn next_wake(&self) -> Option<Instant> {
+        self.wake
+    }
+
+    fn is_idle(&self) -> bool {
+        !self.busy
+    }
+}
+
+impl Driver for Probe {
+    type Ports = ();
+
+    fn deliver(_: &Arc<Engine<Self>>, (): (), _: Option<&Arc<Lifetime>>) {}
+}
+
+struct Desk {
+    runtime: Manual,
+    hub: Arc<Hub>,
+    session: Arc<dyn Session>,
+    engine: Option<Arc<Engine<Probe>>>,
+    diary: Diary,
+}
+
+fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+impl Desk {
+    fn new(prompt: bool) -> Self {
+        let (runtime, backend) = (Manual::default(), Unreliable::default());
+        let shared: Arc<dyn Runtime> = Arc::new(runtime.clone());
+        let request = SessionRequest::observer(name("n"), name("a"), Arc::clone(&shared))
+            .with_ttl(Duration::from_secs(10));
+        let session = runtime.block_on(backend.open_session(request)).unwrap();
+        let identity =
+            Identity { namespace: name("n"), node: name("a"), capabilities: [].into(), observer: false };
+        let (hub, _control) = Hub::new(identity, backend.capabilities().clone(), shared);
+        let diary = Diary::default();
+        let probe = Probe { diary: Arc::clone(&diary), busy: false, wake: None, prompt };
+        let engine = Some(Engine::start(&hub, probe, ()));
+        Self { runtime, hub, session, engine, diary }
+    }
+
+    fn engine(&self) -> &Arc<Engine<Probe>> {
+        self.engine.as_ref().unwrap()
+    }
+
+    /// A session of this number, as the supervisor announces it.
+    fn up(&self, epoch: u64, lineage: Lineage) -> Signal {
+        let runtime: Arc<dyn Runtime> = Arc::new(self.runtime.clone());
+        let until = self.runtime.now() + Duration::from_secs(9);
+        Signal::SessionUp {
+            life: Lifetime::new(Arc::clone(&self.session), runtime, epoch, 0, until),
+            lineage,
+        }
+    }
+
+    fn listed(&self, lineage: Lineage) -> Item<Wish> {
+        let listing = Listing::new(Vec::new(), false, Revision::new(1), lineage);
+        Item::Listed { epoch: 1, tag: 1, listing: Ok(listing) }
+    }
+
+    fn diary(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.diary))
+    }
+}
+
+#[test]
+fn an_engine_with_something_to_do_outlives_its_handles_and_no_longer() {
+    let mut desk = Desk::new(true);
+    let engine = desk.engine.take().unwrap();
+    let weak: Weak<_> = Arc::downgrade(&engine);
+    engine.request(Wish::Busy(true));
+    drop(engine);
+    let engine = weak.upgrade().expect("a release may have to be repeated");
+    engine.request(Wish::Busy(false));
+    drop(engine);
+    assert!(weak.upgrade().is_none());
+}
+
+#[test]
+fn an_answer_that_is_the_first_to_tell_of_a_newer_history_comes_after_the_news() {
+    let desk = Desk::new(true);
+    desk.engine().feed(Item::Signal(desk.up(1, Lineage::default())));
+    desk.engine().feed(desk.listed(Lineage::new(1)));
+    // The signal of whoever saw it first arrives later, and is no news.
+    desk.engine().feed(Item::Signal(Signal::Discontinuity(Lineage::new(1))));
+    assert_eq!(desk.diary(), ["up None", "discontinuity", "listed"]);
+}
+
+#[test]
+fn an_answer_of_an_older_history_is_void() {
+    let desk = Desk::new(true);
+    desk.engine().feed(Item::Signal(desk.up(1, Lineage::new(2))));
+    desk.diary();
+    desk.engine().feed(desk.listed(Lineage::new(1)));
+    assert_eq!(desk.diary(), ["voided"]);
+}
+
+#[test]
+fn a_session_that_was_opened_in_an_older_history_does_not_end_the_hold_of_the_newer_one() {
+    let desk = Desk::new(true);
+    let until = Instant::from_start(Duration::from_secs(7));
+    desk.engine().feed(Item::Signal(Signal::Discontinuity(Lineage::new(2).held_until(until))));
+    desk.engine().feed(Item::Signal(desk.up(1, Lineage::new(1))));
+    assert_eq!(desk.diary(), ["discontinuity".into(), format!("up {:?}", Some(until))]);
+}
+
+#[test]
+fn a_session_opened_in_a_hold_that_is_no_news_keeps_it() {
+    let desk = Desk::new(true);
+    let until = Instant::from_start(Duration::from_secs(7));
+    desk.engine().feed(Item::Signal(desk.up(1, Lineage::new(0).held_until(until))));
+    assert_eq!(desk.diary(), [format!("up {:?}", Some(until))]);
+}
+
+#[test]
+fn what_belongs_to_a_session_that_is_over_is_dropped() {
+    let desk = Desk::new(true);
+    desk.engine().feed(Item::Signal(desk.up(1, Lineage::default())));
+    desk.engine().feed(Item::Signal(Signal::SessionDown { epoch: 1 }));
+    desk.engine().feed(desk.listed(Lineage::default()));
+    desk.engine().feed(Item::Signal(desk.up(1, Lineage::default())));
+    desk.engine().feed(Item::Signal(desk.up(2, Lineage::default())));
+    desk.engine().feed(desk.listed(Lineage::default()));
+    assert_eq!(desk.diary(), ["up None", "down", "up None"]);
+}
+
+#[test]
+fn looking_again_for_one_discontinuity_does_not_count_for_the_next() {
+    let desk = Desk::new(false);
+    desk.hub.observe(Lineage::new(1));
+    assert!(desk.hub.is_reconciling());
+    let id = desk.engine().id;
+    desk.hub.observe(Lineage::new(2));
+    desk.hub.reconciled(id, 1);
+    assert!(desk.hub.is_reconciling(), "an answer to the first one");
+    desk.engine().request(Wish::Reconcile);
+    assert!(!desk.hub.is_reconciling());
+}
+
+#[test]
+fn an_engine_that_is_gone_has_nothing_to_look_at() {
+    let mut desk = Desk::new(false);
+    desk.hub.observe(Lineage::new(1));
+    assert!(desk.hub.is_reconciling());
+    desk.engine = None;
+    assert!(!desk.hub.is_reconciling());
+}
+
+#[test]
+fn wake_ups_do_not_pile_up() {
+    let desk = Desk::new(true);
+    let late = desk.runtime.now() + Duration::from_secs(3_600);
+    for _ in 0..50 {
+        desk.engine().request(Wish::Wake(late));
+        desk.engine().request(Wish::Wake(desk.runtime.now() + Duration::from_millis(20)));
+        desk.runtime.advance(Duration::from_millis(40));
+    }
+    assert!(desk.diary().iter().filter(|word| *word == "tick").count() >= 50);
+    assert_eq!(desk.runtime.tasks("tick"), 1);
+}
