@@ -7,6 +7,7 @@ mod format;
 mod grant;
 mod health;
 mod hub;
+mod keeper;
 mod lifetime;
 mod machine;
 #[cfg(test)]

@@ -8,12 +8,13 @@ use tokio::sync::{mpsc, oneshot};
 use super::events::Event;
 use super::format::{self, Format};
 use super::hub::{Control, Hub};
+use super::keeper::Keeper;
 use super::lifetime::{Lifetime, LossReason};
 use super::overrun::{self, OverrunPolicy};
 use super::renewal::{Schedule, Step, Validity};
 use crate::error::{Error, ErrorKind};
 use crate::runtime::{Instant, IoThread};
-use crate::spi::{Backend, Lineage, Renewal, Session, SessionRequest};
+use crate::spi::{Backend, Session, SessionRequest};
 
 /// The pause after the first failure to open a session; it doubles up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(20);
@@ -93,6 +94,8 @@ impl Supervisor {
             }
             match self.open().await {
                 Ok(None) => {}
+                // The service stopped being healthy meanwhile: nothing is to be granted to it.
+                Ok(Some(keeper)) if !self.healthy => self.close(&keeper.life, true).await,
                 Ok(Some(keeper)) => {
                     pause = PAUSE_MIN;
                     self.hub.session_up(Arc::clone(&keeper.life));
@@ -172,7 +175,7 @@ impl Supervisor {
         let until = schedule.as_ref().map_or(Instant::from_nanos(u64::MAX), Schedule::deadline);
         let runtime = Arc::clone(self.hub.runtime());
         let life = Lifetime::new(session, runtime, self.epoch, format.token_base, until);
-        Keeper { life, schedule, validity, pending: None }
+        Keeper::new(life, schedule, validity)
     }
 
     /// Keeps a session until it is lost or drained, then ends it. Returns whether everything was released.
@@ -333,65 +336,6 @@ impl Supervisor {
     }
 }
 
-/// The renewals of the session that is kept.
-struct Keeper {
-    life: Arc<Lifetime>,
-    schedule: Option<Schedule>,
-    validity: Option<Validity>,
-    /// When the latest renewal was sent that succeeded while a discontinuity was being dealt with.
-    pending: Option<Instant>,
-}
-
-impl Keeper {
-    fn renewed(&mut self, hub: &Hub, sent: Instant, renewal: Renewal) -> Option<LossReason> {
-        let lineage: Lineage = renewal.lineage;
-        hub.observe(lineage);
-        self.pending = self.pending.max(Some(sent));
-        self.reconciled(hub)
-    }
-
-    /// Lets the latest renewal count, unless grants may have been forgotten that are not given up yet.
-    fn reconciled(&mut self, hub: &Hub) -> Option<LossReason> {
-        if hub.is_reconciling() {
-            return None;
-        }
-        let (Some(sent), Some(schedule), Some(validity)) =
-            (self.pending.take(), &mut self.schedule, self.validity)
-        else {
-            return None;
-        };
-        // While shutting down the grants are over; the session itself lives on until they are released.
-        if !self.life.extend(validity.until(sent)) && !hub.is_closing() {
-            return Some(LossReason::Expired);
-        }
-        let was_suspect = schedule.is_suspect();
-        schedule.on_renewed(sent);
-        self.life.set_suspect(schedule.is_suspect());
-        if was_suspect && !schedule.is_suspect() {
-            hub.emit(Event::Recovered);
-        }
-        None
-    }
-
-    fn failed(&mut self, hub: &Hub, error: &Error) -> Option<LossReason> {
-        if error.kind() == ErrorKind::SessionLost {
-            return Some(LossReason::SessionLost);
-        }
-        if let Some(schedule) = &mut self.schedule {
-            schedule.on_failed(hub.runtime().now());
-        }
-        self.report(hub, Some(error));
-        None
-    }
-
-    /// Tells the grants, once, that the session is suspect.
-    fn report(&self, hub: &Hub, cause: Option<&Error>) {
-        let suspect = self.schedule.as_ref().is_some_and(Schedule::is_suspect);
-        if suspect && self.life.set_suspect(true) {
-            hub.emit(Event::Suspect {
-                remaining: self.life.remaining(),
-                cause: cause.map(ToString::to_string),
-            });
-        }
-    }
-}
+#[cfg(test)]
+#[path = "supervisor_test.rs"]
+mod tests;
