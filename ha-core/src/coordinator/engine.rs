@@ -4,73 +4,23 @@
 //! future only waits for an answer, so dropping that future drops no commit (R5). Inputs are taken one at a time, by whichever
 //! thread brought one; where the backend commits inline that is the caller's own thread, so that an uncontended lock costs no switch of threads.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use tokio_util::sync::CancellationToken;
 
-use super::hub::{Hub, Listener, Signal};
+use super::cell::{Cell, Item, Watch, lineage_of};
+use super::hub::{Control, Hub, Listener, Signal};
 use super::lifetime::Lifetime;
-use super::machine::{Context, Driver, Input, Output};
+use super::machine::{Driver, Output};
 use crate::error::Error;
 use crate::names::Collection;
 use crate::runtime::{BoxFuture, Instant};
-use crate::spi::{Lineage, Listing, Outcome, Page, Txn, WatchEvent, WatchTarget};
+use crate::spi::{Lineage, Outcome, Page, Txn, WatchTarget};
 use crate::sync::lock;
-
-/// Something to be taken in turn. What was asked of an earlier session carries its epoch and is dropped.
-enum Item<R> {
-    Signal(Signal),
-    Request(R),
-    Committed { epoch: u64, tag: u64, outcome: Result<Outcome, Error> },
-    Listed { epoch: u64, tag: u64, listing: Result<Listing, Error> },
-    Watched { epoch: u64, slot: u8, watch: u64, event: WatchEvent },
-    Tick { armed: Instant },
-}
-
-impl<R> Item<R> {
-    /// The history of the store that it tells of.
-    fn lineage(&self) -> Option<Lineage> {
-        match self {
-            Self::Signal(Signal::SessionUp { lineage, .. } | Signal::Discontinuity(lineage)) => {
-                Some(*lineage)
-            }
-            Self::Committed { outcome: Ok(outcome), .. } => Some(outcome.lineage()),
-            Self::Listed { listing: Ok(listing), .. } => Some(listing.lineage()),
-            Self::Watched { event, .. } => lineage_of(event),
-            Self::Signal(Signal::SessionDown { .. } | Signal::Closing)
-            | Self::Request(_)
-            | Self::Committed { .. }
-            | Self::Listed { .. }
-            | Self::Tick { .. } => None,
-        }
-    }
-}
-
-struct Watch {
-    id: u64,
-    stop: CancellationToken,
-}
-
-struct Cell<D: Driver> {
-    machine: D,
-    queue: VecDeque<Item<D::Request>>,
-    draining: bool,
-    life: Option<Arc<Lifetime>>,
-    epoch: u64,
-    lineage: Lineage,
-    watches: BTreeMap<u8, Watch>,
-    next_watch: u64,
-    /// When ticks are under way. Each is earlier than those before it.
-    armed: BTreeSet<Instant>,
-    /// Set while something is to be done: a release has to be finished also when nobody has a handle any more.
-    itself: Option<Arc<Engine<D>>>,
-}
 
 /// The engine of one recipe name.
 pub(crate) struct Engine<D: Driver> {
@@ -84,23 +34,7 @@ impl<D: Driver> Engine<D> {
     /// Starts an engine and tells it of the present session.
     pub(crate) fn start(hub: &Arc<Hub>, machine: D, ports: D::Ports) -> Arc<Self> {
         let id = hub.next_listener();
-        let engine = Arc::new(Self {
-            ports,
-            hub: Arc::clone(hub),
-            id,
-            cell: Mutex::new(Cell {
-                machine,
-                queue: VecDeque::new(),
-                draining: false,
-                life: None,
-                epoch: 0,
-                lineage: Lineage::default(),
-                watches: BTreeMap::new(),
-                next_watch: 0,
-                armed: BTreeSet::new(),
-                itself: None,
-            }),
-        });
+        let engine = Arc::new(Self { ports, hub: Arc::clone(hub), id, cell: Mutex::new(Cell::new(machine)) });
         let weak: Weak<Self> = Arc::downgrade(&engine);
         for signal in hub.register(id, weak) {
             engine.feed(Item::Signal(signal));
@@ -138,20 +72,24 @@ impl<D: Driver> Engine<D> {
                 let Some(item) = cell.queue.pop_front() else {
                     cell.draining = false;
                     let idle = cell.machine.is_idle();
-                    let itself = (!idle).then(|| Arc::clone(self));
-                    let before = std::mem::replace(&mut cell.itself, itself);
+                    let (useless, until) = cell.keep(&self.hub);
                     drop(cell);
-                    drop(before);
+                    drop(useless);
+                    until.into_iter().for_each(|until| self.arm(until));
                     self.hub.on_drained(idle);
                     return;
                 };
                 cell.take(item, &self.hub, &mut out);
+                if cell.itself.is_none() && !cell.machine.is_idle() {
+                    cell.itself = Some(Arc::clone(self));
+                }
                 (cell.life.clone(), cell.lineage)
             };
             for output in out.drain(..) {
                 self.carry_out(output, life.as_ref(), lineage);
             }
-            self.arm();
+            let wake = lock(&self.cell).machine.next_wake();
+            wake.into_iter().for_each(|at| self.arm(at));
         }
     }
 
@@ -232,7 +170,13 @@ impl<D: Driver> Engine<D> {
                     () = stop.cancelled() => return,
                     event = events.next() => event,
                 };
-                let (Some(event), Some(engine)) = (event, engine.upgrade()) else { return };
+                let Some(engine) = engine.upgrade() else { return };
+                let Some(event) = event else {
+                    // The stream of a session ends with it. A session that came back (the store forgot its end) has no
+                    // watch any more, so it is of no use either.
+                    engine.hub.control(Control::SessionLost { epoch });
+                    return;
+                };
                 if let Some(lineage) = lineage_of(&event) {
                     engine.hub.observe(lineage);
                 }
@@ -248,17 +192,15 @@ impl<D: Driver> Engine<D> {
         }
     }
 
-    /// Sees to it that a `Tick` comes at the instant that the machine wants one.
-    fn arm(self: &Arc<Self>) {
-        let at = {
+    /// Sees to it that a `Tick` comes at the instant `at` or before.
+    fn arm(self: &Arc<Self>, at: Instant) {
+        {
             let mut cell = lock(&self.cell);
-            let Some(at) = cell.machine.next_wake() else { return };
             if cell.armed.first().is_some_and(|armed| *armed <= at) {
                 return;
             }
             cell.armed.insert(at);
-            at
-        };
+        }
         let engine = Arc::downgrade(self);
         let sleep = self.hub.runtime().sleep_until(at);
         let task = async move {
@@ -268,91 +210,6 @@ impl<D: Driver> Engine<D> {
             }
         };
         self.hub.runtime().spawn("tick", Box::pin(task));
-    }
-}
-
-fn lineage_of(event: &WatchEvent) -> Option<Lineage> {
-    match event {
-        WatchEvent::Snapshot { lineage, .. }
-        | WatchEvent::Changed { lineage, .. }
-        | WatchEvent::Discontinuity(lineage) => Some(*lineage),
-        WatchEvent::Interrupted => None,
-    }
-}
-
-impl<D: Driver> Cell<D> {
-    /// Feeds the machine one item, unless it belongs to a session or a watch that is over.
-    fn take(&mut self, item: Item<D::Request>, hub: &Hub, out: &mut Vec<Output<D::Delivery>>) {
-        // Whatever is the first to tell of a newer history: the machine hears of it before anything else.
-        let newer = item.lineage().filter(|lineage| lineage.generation() > self.lineage.generation());
-        if let Some(lineage) = newer {
-            self.lineage = lineage;
-            self.tell(Input::Discontinuity { hold_until: lineage.hold_until() }, hub, out);
-        }
-        if let Some(input) = self.admit(item) {
-            self.tell(input, hub, out);
-        }
-    }
-
-    fn tell(&mut self, input: Input<D::Request>, hub: &Hub, out: &mut Vec<Output<D::Delivery>>) {
-        let none = AtomicU64::new(0);
-        let numbers = self.life.as_ref().map_or(&none, |life| life.numbers());
-        self.machine.on_input(input, &Context { now: hub.runtime().now(), numbers }, out);
-    }
-
-    fn admit(&mut self, item: Item<D::Request>) -> Option<Input<D::Request>> {
-        match item {
-            Item::Request(request) => Some(Input::Request(request)),
-            Item::Tick { armed } => {
-                self.armed.remove(&armed);
-                Some(Input::Tick)
-            }
-            Item::Signal(signal) => self.admit_signal(signal),
-            Item::Committed { epoch, tag, outcome } if epoch == self.epoch && self.life.is_some() => {
-                let old = outcome.as_ref().is_ok_and(|outcome| self.is_void(outcome.lineage()));
-                Some(if old { Input::Voided { tag } } else { Input::Committed { tag, outcome } })
-            }
-            Item::Listed { epoch, tag, listing } if epoch == self.epoch && self.life.is_some() => {
-                let old = listing.as_ref().is_ok_and(|listing| self.is_void(listing.lineage()));
-                Some(if old { Input::Voided { tag } } else { Input::Listed { tag, listing } })
-            }
-            Item::Watched { epoch, slot, watch, event } if epoch == self.epoch && self.life.is_some() => {
-                let current = self.watches.get(&slot).is_some_and(|current| current.id == watch);
-                let old = lineage_of(&event).is_some_and(|lineage| self.is_void(lineage));
-                (current && !old).then_some(Input::Watched { slot, event })
-            }
-            Item::Committed { .. } | Item::Listed { .. } | Item::Watched { .. } => None,
-        }
-    }
-
-    fn admit_signal(&mut self, signal: Signal) -> Option<Input<D::Request>> {
-        match signal {
-            Signal::SessionUp { life, lineage } => {
-                if life.epoch() <= self.epoch {
-                    return None;
-                }
-                if !self.is_void(lineage) {
-                    self.lineage = lineage;
-                }
-                self.epoch = life.epoch();
-                let session = life.session().id().clone();
-                self.life = Some(life);
-                Some(Input::SessionUp { session, hold_until: self.lineage.hold_until() })
-            }
-            Signal::SessionDown { epoch } => {
-                let known = self.life.take().is_some();
-                self.epoch = self.epoch.max(epoch);
-                std::mem::take(&mut self.watches).into_values().for_each(|watch| watch.stop.cancel());
-                known.then_some(Input::SessionDown)
-            }
-            // It has been told already, if it was news.
-            Signal::Discontinuity(_) => None,
-            Signal::Closing => Some(Input::Closing),
-        }
-    }
-
-    fn is_void(&self, lineage: Lineage) -> bool {
-        lineage.generation() < self.lineage.generation()
     }
 }
 

@@ -146,6 +146,46 @@ fn an_engine_with_something_to_do_outlives_its_handles_and_no_longer() {
 }
 
 #[test]
+fn an_engine_stays_for_a_ttl_to_delete_what_a_failover_brings_back() {
+    let mut desk = Desk::new(true);
+    let engine = desk.engine.take().unwrap();
+    let weak: Weak<_> = Arc::downgrade(&engine);
+    engine.feed(Item::Signal(desk.up(1, Lineage::default())));
+    engine.request(Wish::Busy(true));
+    engine.request(Wish::Busy(false));
+    drop(engine);
+    desk.diary();
+    desk.runtime.advance(Duration::from_secs(9));
+    desk.hub.observe(Lineage::new(1));
+    assert_eq!(desk.diary(), ["discontinuity"]);
+    desk.runtime.advance(Duration::from_millis(1_100));
+    assert!(weak.upgrade().is_none());
+}
+
+#[test]
+fn an_engine_that_never_had_anything_to_do_goes_with_its_handle() {
+    let mut desk = Desk::new(true);
+    let engine = desk.engine.take().unwrap();
+    let weak: Weak<_> = Arc::downgrade(&engine);
+    engine.feed(Item::Signal(desk.up(1, Lineage::default())));
+    drop(engine);
+    assert!(weak.upgrade().is_none());
+}
+
+#[test]
+fn an_engine_that_is_kept_for_a_failover_goes_when_its_session_does() {
+    let mut desk = Desk::new(true);
+    let engine = desk.engine.take().unwrap();
+    let weak: Weak<_> = Arc::downgrade(&engine);
+    engine.feed(Item::Signal(desk.up(1, Lineage::default())));
+    engine.request(Wish::Busy(true));
+    engine.request(Wish::Busy(false));
+    drop(engine);
+    desk.hub.session_down(1);
+    assert!(weak.upgrade().is_none());
+}
+
+#[test]
 fn an_answer_that_is_the_first_to_tell_of_a_newer_history_comes_after_the_news() {
     let desk = Desk::new(true);
     desk.engine().feed(Item::Signal(desk.up(1, Lineage::default())));

@@ -62,6 +62,9 @@ pub(crate) struct Identity {
     pub(crate) observer: bool,
 }
 
+/// How many engines a process has before those without a handle are no longer kept for a while.
+const CROWD: usize = 10_000;
+
 /// Recipe handles of one name share an engine; found by kind and name.
 type Recipes = BTreeMap<(&'static str, Name), Weak<dyn Any + Send + Sync>>;
 
@@ -226,6 +229,11 @@ impl Hub {
         let any: Arc<dyn Any + Send + Sync> = made.clone();
         state.recipes.insert(key, Arc::downgrade(&any));
         made
+    }
+
+    /// Whether there are more engines than should be kept for nothing but a failover.
+    pub(crate) fn is_crowded(&self) -> bool {
+        lock(&self.state).listeners.len() > CROWD
     }
 
     fn broadcast(&self, signal: &Signal) {

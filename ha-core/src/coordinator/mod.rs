@@ -1,6 +1,7 @@
 //! One process's connection to a store: its session, kept alive and replaced by itself, and the recipes on it.
 
 mod builder;
+mod cell;
 mod engine;
 mod events;
 mod format;
