@@ -117,6 +117,16 @@ impl Election {
     /// Dropping the future withdraws the candidate: no ghost leads, nobody waits behind one.
     pub async fn campaign(&self) -> Result<Leadership, Error> {
         self.check()?;
+        loop {
+            let leadership = self.campaign_once().await?;
+            // A process that was frozen since it was elected goes on standing.
+            if leadership.is_valid() {
+                return Ok(leadership);
+            }
+        }
+    }
+
+    async fn campaign_once(&self) -> Result<Leadership, Error> {
         let (caller, answer) = self.engine.ports.wait_campaign();
         let mut cancel = CancelOnDrop { engine: &self.engine, caller: Some(caller) };
         self.engine.request(Request::Campaign { caller, candidacy: self.candidacy.clone() });

@@ -90,15 +90,24 @@ impl Mutex {
         self.wait(Patience::None).await
     }
 
+    /// Waits for a guard that is valid when it is handed to the caller: a process that was frozen in between goes on waiting.
     async fn wait(&self, patience: Patience) -> Result<Option<MutexGuard>, Error> {
+        loop {
+            match self.wait_once(patience).await? {
+                Some(guard) if !guard.is_valid() => drop(guard),
+                answer => return Ok(answer),
+            }
+        }
+    }
+
+    async fn wait_once(&self, patience: Patience) -> Result<Option<MutexGuard>, Error> {
         let (waiter, answer) = self.engine.ports.wait();
         let cancel = CancelOnDrop { engine: &self.engine, waiter: Some(waiter) };
         let held_here = self.engine.ports.is_held();
         self.engine.request(Request::Acquire { waiter, patience });
         let answer = if held_here && patience != Patience::None {
             // For whoever looks for a task that waits for itself.
-            let span =
-                tracing::warn_span!("waiting for a mutex that this process holds", mutex = self.name());
+            let span = tracing::warn_span!("waiting for a mutex that this process holds", mutex = self.name());
             tracing::Instrument::instrument(answer, span).await
         } else {
             answer.await
