@@ -91,6 +91,7 @@ mod counting;
 mod faults;
 mod harness;
 pub mod history;
+pub mod invariants;
 mod memory;
 pub mod mirror;
 pub mod mutants;

@@ -257,6 +257,8 @@ pub enum EndReason {
     Lost,
     /// Its local deadline passed.
     Expired,
+    /// Its own process gave it up on purpose: handed over, unhealthy, or shutting down.
+    Yielded,
 }
 
 /// Why the store ended a session.

@@ -1,7 +1,7 @@
 //! What happened in a run: one format for simulated and for real runs.
 //!
 //! A [`History`] is a list of [`Record`]s in the order of one clock that all parties share: virtual time in the simulator, the boot-time
-//! clock of the one machine that a real run stays on. The checkers of `invariants` judge it; nothing else is
+//! clock of the one machine that a real run stays on. The checkers of [`invariants`](crate::invariants) judge it; nothing else is
 //! known about the run. As a file it is one JSON object per line, so that several processes write files of their own, which
 //! [`History::merge`] puts together.
 //!

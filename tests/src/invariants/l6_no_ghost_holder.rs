@@ -1,0 +1,20 @@
+//! L6: no ghost holder: what was cancelled, dropped or ended in doubt holds nothing for longer than its session lives on.
+
+use super::bounds::Bounds;
+use super::index::Index;
+use super::violation::Broken;
+use super::{Invariant, rules};
+use crate::history::Recipe;
+
+pub(super) const INVARIANT: Invariant = Invariant {
+    id: "L6",
+    sentence: "a caller that gave up is granted nothing, no caller is granted twice, and nothing of either stays in the queue for longer than its session can live on",
+    guarantees: "R4, R5, G22",
+    judge,
+};
+
+fn judge(index: &Index<'_>, bounds: &Bounds) -> Result<(), Broken> {
+    rules::nothing_after_giving_up(index, Recipe::Mutex)?;
+    rules::nobody_is_granted_twice(index, Recipe::Mutex)?;
+    rules::nothing_left_behind(index, bounds, Recipe::Mutex)
+}

@@ -1,0 +1,157 @@
+//! What must hold in every run, judged from its [`History`] alone.
+//!
+//! One file per invariant; the ids are those of the test programme. [`check_all`] judges a history by all of them, [`ALL`] lists them, and
+//! this table says where each comes from: G numbers are guarantees of the guide of `ha-core`, R numbers the safety rules of the design.
+//!
+//! | id | what must hold | from |
+//! |---|---|---|
+//! | H1 | every record names calls, grants, watches, requests and faults that the history knows, and no number is used twice | the recorder's |
+//! | L1 | each grant of a lock carries a larger token than every earlier one | R3, G6 |
+//! | L2 | a fenced resource accepts no write with a smaller token than one that it has accepted, and a counter under the lock loses no increment | R3 |
+//! | L3 | the spans in which two grants of a lock are believed in do not overlap | R1, R2, G22, G25 |
+//! | L4 | the loss of a lock is noticed within the bound after the instant up to which it was valid, or after the thaw of its process | R1, R2 |
+//! | L5 | after the last disturbance a healthy waiter gets a free lock within the bound; callers of one process are served in order, and nobody is overtaken again and again | R5, R9, R10 |
+//! | L6 | a caller that gave up is granted nothing, no caller is granted twice, and nothing of either stays in the queue for longer than its session can live on | R4, R5, G22 |
+//! | L7 | a release or renewal with a stale token changes nothing: no ended grant becomes valid again, no entry of another node is touched, no holder's entry is deleted before it let go | R3, G5, G23, G27 |
+//! | L8 | the grants and releases of a lock could have happened one after the other on a mutex with growing tokens | R1, R3, G1 |
+//! | E1 | at every instant at most one node believes that it leads an election | R1, R2, G22, G25 |
+//! | E2 | each leader of an election has a larger term than every earlier one | R3, G6 |
+//! | E3 | leadership that was resigned or lost does not return: its belief ends before the resignation is answered, no later renewal extends it, and no campaign is won twice | R4, R7 |
+//! | E4 | an observer is told growing terms, each with the one node that has it, and in the end the newest | R9, G31, G32, G34 |
+//! | E5 | the loss of leadership is noticed within the bound after the instant up to which it was valid, or after the thaw of its process | R1, R2 |
+//! | E6 | after the last disturbance a healthy candidate leads within the bound if nobody does, and while the store answers nobody no campaign that began meanwhile is won | R7, R9, R10 |
+//! | E7 | a campaign that was given up is not won, and no candidate or leader entry of a node that does not stand stays for longer than its session can live on | R4, R5, G22, G27 |
+//! | E8 | once the run is calm and the bound has passed, no healthy leader loses leadership unless it gives it up itself | R1, R6, G25 |
+//! | V1 | a watch shows committed states only and misses none silently: what its revision covers was told, or a later state was, and a gap ends with a snapshot | G30, G31, G32, G33 |
+//! | V3 | a watch never goes back, neither in its revision nor in the state of an entry, and does not begin before what its session had seen | G33, G34 |
+//! | K1 | the requests on each entry could have happened one after the other, each between its call and its answer | G1, G2, G3, G14 |
+//! | K2 | no two updates of one state and no two deletions of one incarnation succeed, and each write has a revision of its own, larger than what it replaced | G1, G5, G6 |
+//! | K3 | a session expires neither before a ttl since its last successful renewal was sent nor later than a ttl and the slack after the last one that can have counted, and what it owned vanishes with it for good | G21, G22, G25, G26, G27 |
+//! | K4 | no renewal that was sent after the end of its session succeeds, and no commit of the session is applied any more | G23, G24, G27 |
+//! | K5 | a request that was reported as not applied has no effect, not even later, and one that was reported as applied has its effect in the reported revision | G1 |
+//! | K6 | no request is applied twice: not in the store's log, and no value is read with two different revisions | G1 |
+//! | K7 | a value beyond the limit is refused, one within the contract's is not, and what was refused has no effect | G10, G11 |
+//!
+//! Not judged: how late a watch is without faults (V6), whether an item of it is atomic (V2) and truthful about where it is (V4), and how much a slow
+//! consumer costs (V5), because the cases of the suite see them directly; read-write locks (L9) and the invariants of groups, partitions
+//! and work-sets, which come with their recipes. Of E6 "no quorum" is judged for faults of the kind [`Event::OUTAGE`].
+//!
+//! Liveness (L5, E4's end, E6, E8, V1's end) is judged once the run is calm: in [`Phase::Liveness`], after the last record of a fault, a
+//! crash, a freeze or a start, on nodes on which no fault is left. A run without that phase is judged by its safety alone.
+//!
+//! [`Event::OUTAGE`]: crate::history::Event::OUTAGE
+//! [`Phase::Liveness`]: crate::history::Phase::Liveness
+
+mod bounds;
+mod e1_one_leader;
+mod e2_terms_grow;
+mod e3_no_return;
+mod e4_observers_go_forward;
+mod e5_leader_steps_down;
+mod e6_somebody_leads;
+mod e7_no_ghost_leader;
+mod e8_no_flapping;
+mod h1_well_formed;
+mod index;
+mod k1_linearizable;
+mod k2_once_per_version;
+mod k3_expiry;
+mod k4_loss_reported;
+mod k5_unknown_surfaces;
+mod k6_applied_once;
+mod k7_limits;
+mod l1_tokens_grow;
+mod l2_fenced_exclusion;
+mod l3_lease_exclusion;
+mod l4_loss_noticed;
+mod l5_waiters_served;
+mod l6_no_ghost_holder;
+mod l7_stale_changes_nothing;
+mod l8_lock_linearizable;
+pub mod linearizability;
+mod replay;
+mod rules;
+mod v1_nothing_missed;
+mod v3_never_back;
+mod violation;
+
+pub use bounds::Bounds;
+pub use violation::Violation;
+
+use std::fmt;
+
+use crate::history::History;
+use index::Index;
+use violation::Broken;
+
+/// Something that must hold in every run.
+#[non_exhaustive]
+pub struct Invariant {
+    /// Its id, such as `"L3"`.
+    pub id: &'static str,
+    /// What must hold, in one sentence.
+    pub sentence: &'static str,
+    /// Which guarantees of the guide and rules of the design it comes from.
+    pub guarantees: &'static str,
+    judge: fn(&Index<'_>, &Bounds) -> Result<(), Broken>,
+}
+
+impl Invariant {
+    /// Judges a history by this invariant alone.
+    ///
+    /// # Errors
+    /// The first violation that it finds, or that it could not decide.
+    pub fn check(&self, history: &History, bounds: &Bounds) -> Result<(), Violation> {
+        self.judge(&Index::new(history), bounds)
+    }
+
+    fn judge(&self, index: &Index<'_>, bounds: &Bounds) -> Result<(), Violation> {
+        (self.judge)(index, bounds).map_err(|broken| broken.named(self.id, index.records))
+    }
+}
+
+impl fmt::Debug for Invariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.id, self.sentence)
+    }
+}
+
+/// All invariants. A history that is not well formed fails by the first.
+pub const ALL: &[Invariant] = &[
+    h1_well_formed::INVARIANT,
+    l1_tokens_grow::INVARIANT,
+    l2_fenced_exclusion::INVARIANT,
+    l3_lease_exclusion::INVARIANT,
+    l4_loss_noticed::INVARIANT,
+    l5_waiters_served::INVARIANT,
+    l6_no_ghost_holder::INVARIANT,
+    l7_stale_changes_nothing::INVARIANT,
+    l8_lock_linearizable::INVARIANT,
+    e1_one_leader::INVARIANT,
+    e2_terms_grow::INVARIANT,
+    e3_no_return::INVARIANT,
+    e4_observers_go_forward::INVARIANT,
+    e5_leader_steps_down::INVARIANT,
+    e6_somebody_leads::INVARIANT,
+    e7_no_ghost_leader::INVARIANT,
+    e8_no_flapping::INVARIANT,
+    v1_nothing_missed::INVARIANT,
+    v3_never_back::INVARIANT,
+    k1_linearizable::INVARIANT,
+    k2_once_per_version::INVARIANT,
+    k3_expiry::INVARIANT,
+    k4_loss_reported::INVARIANT,
+    k5_unknown_surfaces::INVARIANT,
+    k6_applied_once::INVARIANT,
+    k7_limits::INVARIANT,
+];
+
+/// Judges a history by all invariants.
+///
+/// # Errors
+/// What is violated or undecided, at most one finding per invariant, in the order of [`ALL`].
+pub fn check_all(history: &History, bounds: &Bounds) -> Result<(), Vec<Violation>> {
+    let index = Index::new(history);
+    let found: Vec<_> = ALL.iter().filter_map(|invariant| invariant.judge(&index, bounds).err()).collect();
+    if found.is_empty() { Ok(()) } else { Err(found) }
+}

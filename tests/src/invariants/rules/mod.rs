@@ -1,0 +1,34 @@
+//! Rules that hold for locks and elections alike; the files of the invariants say for which.
+
+mod endings;
+mod exclusion;
+mod ghosts;
+mod notice;
+mod order;
+mod progress;
+
+pub(super) use endings::{nobody_is_granted_twice, the_ended_stay_ended};
+pub(super) use exclusion::nobody_overlaps;
+pub(super) use ghosts::{nothing_after_giving_up, nothing_left_behind};
+pub(super) use notice::losses_are_noticed;
+pub(super) use order::tokens_grow;
+pub(super) use progress::somebody_is_served;
+
+use super::index::{Holding, Thing};
+use crate::history::Recipe;
+
+/// The locks, or the elections.
+pub(super) fn things<'i, 'a>(
+    holding: &'i Holding<'a>,
+    recipe: Recipe,
+) -> impl Iterator<Item = &'i Thing<'a>> + 'i {
+    holding.things.iter().filter(move |thing| thing.recipe == recipe)
+}
+
+/// What a thing is called in messages.
+pub(super) fn title(thing: &Thing<'_>) -> String {
+    match thing.recipe {
+        Recipe::Mutex => format!("mutex {:?}", thing.name),
+        Recipe::Election => format!("election {:?}", thing.name),
+    }
+}

@@ -1,0 +1,314 @@
+//! Histories in a few words: one statement per line or between semicolons, times in milliseconds.
+//!
+//! ```text
+//! 10 a ask 1           node a, call 1 for the mutex m          10 a stand 1         .. candidate in the election e
+//! 20 a got 1 7         call 1 is granted with token 7          20 a won 1 7         .. elected in term 7
+//! 30 a/2 ..            the second incarnation of a             30 a quit 1          it gave up; `withdraw 1`
+//! 90 a until 1 80      grant 1 is valid until 80               90 a end 1 lost      released, lost, expired, yielded
+//! 95 a told 1          the loss is noticed                     95 a released 1      the release is answered
+//! 10 a hold 1 7 90     ask, got at 10, end and released at 90  10 a lead 1 7 90     the same in the election
+//! 50 r wrote 7 ok      resource r decides: ok, no, ?           50 r inc 7 3 ok      .. on an increment to 3
+//! 50 a see 1 7 b       observer 1: term 7, leader b            50 a see 1 -         vacant; `?`: unknown; `unsee 1`
+//! 5 a open s 1000      session s with its ttl                  9 a renew s 8 ok     sent at 8, acknowledged, or `?`
+//! 99 a over s expired  closed, expired, ended                  9 s left c/k s dead  found at the end: owner s, dead or alive
+//! 5 a do 1 k new 4     request 1 on k: get, new V, set C M V, del C; a length may follow: `#70000`
+//! 6 a ans 1 ok 9       seen C M V, none, ok R, conflict, refused, failed, unknown
+//! 7 s commit 9 a op1 +c/k:9:9:a -c/l:4     revision, session or `-`, op or `-`, changes: put key:created:modified[:owner], removed
+//! 8 a watch 1 c 0      watch 1 of collection c (or c/k) from revision 0; `unwatch 1`
+//! 9 a snap 1 9 +c/k:9:9    `chg 1 9 ..`; `gap 1`
+//! 3 n fault 1 cut a    fault 1 of that kind on a (or `store`); 4 n heal 1
+//! 5 n calm             the liveness phase begins; `storm`: the safety phase
+//! 9 a start            stop, crash, freeze, thaw;   9 n idle     nothing: time passes
+//! 9 n rollback 2       the store went back; generation 2
+//! ```
+
+use ha_conformance::history::{
+    Action, Answer, Change, EndReason, Event, History, Item, Key, Outcome, Phase, Recipe, Record, SessionEnd,
+    Sight, Target, Version,
+};
+
+const MS: u64 = 1_000_000;
+
+/// Writes the history that `text` describes.
+pub(crate) fn history(text: &str) -> History {
+    let mut history = History::new();
+    for line in text.split(['\n', ';']).map(str::trim).filter(|line| !line.is_empty()) {
+        for record in Statement::new(line).records() {
+            history.push(record);
+        }
+    }
+    history
+}
+
+/// One statement, read word by word.
+struct Statement<'t> {
+    line: &'t str,
+    words: std::str::SplitWhitespace<'t>,
+}
+
+impl<'t> Statement<'t> {
+    fn new(line: &'t str) -> Self {
+        Self { line, words: line.split_whitespace() }
+    }
+
+    fn fail(&self, what: &str) -> ! {
+        panic!("{:?}: {what}", self.line)
+    }
+
+    fn maybe(&mut self) -> Option<&'t str> {
+        self.words.next()
+    }
+
+    fn word(&mut self) -> &'t str {
+        let word = self.words.next();
+        word.unwrap_or_else(|| self.fail("a word is missing"))
+    }
+
+    fn number(&mut self) -> u64 {
+        let word = self.word();
+        self.parse(word)
+    }
+
+    fn parse(&self, word: &str) -> u64 {
+        word.parse().unwrap_or_else(|_| self.fail(&format!("{word:?} is no number")))
+    }
+
+    fn time(&mut self) -> u64 {
+        self.number() * MS
+    }
+
+    fn text(&mut self) -> String {
+        self.word().to_owned()
+    }
+
+    fn records(mut self) -> Vec<Record> {
+        let at = self.time();
+        let who = self.word();
+        let (node, incarnation) = who.split_once('/').unwrap_or((who, "1"));
+        let incarnation = self.parse(incarnation);
+        let verb = self.word();
+        let events = match verb {
+            "hold" => self.held(Recipe::Mutex, at),
+            "lead" => self.held(Recipe::Election, at),
+            _ => vec![(at, self.event(verb))],
+        };
+        if let Some(word) = self.words.next() {
+            self.fail(&format!("{word:?} is too much"));
+        }
+        events.into_iter().map(|(at, event)| Record::new(at, node, incarnation, event)).collect()
+    }
+
+    fn held(&mut self, recipe: Recipe, at: u64) -> Vec<(u64, Event)> {
+        let (call, token) = (self.number(), self.number());
+        let end = self.time();
+        vec![
+            (at, Event::Asked { recipe, name: name(recipe), call }),
+            (at, Event::Granted { recipe, name: name(recipe), call, grant: call, token }),
+            (end, Event::Ended { grant: call, reason: EndReason::Released }),
+            (end, Event::Released { grant: call }),
+        ]
+    }
+
+    fn event(&mut self, verb: &str) -> Event {
+        match verb {
+            "start" => Event::Started,
+            "stop" => Event::Stopped,
+            "crash" => Event::Crashed,
+            "freeze" => Event::Frozen,
+            "thaw" => Event::Thawed,
+            // An observer that was told nothing is not known, so that this says nothing.
+            "idle" => Event::ObserverEnded { observer: u64::MAX },
+            "calm" => Event::Phase { phase: Phase::Liveness },
+            "storm" => Event::Phase { phase: Phase::Safety },
+            "heal" => Event::Healed { fault: self.number() },
+            "rollback" => Event::Discontinuity { generation: self.number() },
+            "fault" => Event::Fault {
+                fault: self.number(),
+                kind: self.text(),
+                target: match self.word() {
+                    "store" => Target::Store,
+                    node => Target::Node(node.into()),
+                },
+            },
+            "ask" | "stand" | "got" | "won" | "quit" | "withdraw" | "until" | "end" | "told" | "released" => {
+                self.holding(verb)
+            }
+            "see" | "unsee" | "wrote" | "inc" | "open" | "renew" | "over" | "left" => self.witness(verb),
+            _ => self.store(verb),
+        }
+    }
+
+    fn holding(&mut self, verb: &str) -> Event {
+        let recipe = if matches!(verb, "stand" | "won") { Recipe::Election } else { Recipe::Mutex };
+        let number = self.number();
+        match verb {
+            "ask" | "stand" => {
+                let name = self.maybe().map_or_else(|| name(recipe), str::to_owned);
+                Event::Asked { recipe, name, call: number }
+            }
+            "got" | "won" => {
+                let token = self.number();
+                // Normally a call and its grant have the same number, and are for the one lock or election.
+                let grant = self.maybe().map_or(number, |word| self.parse(word));
+                let name = self.maybe().map_or_else(|| name(recipe), str::to_owned);
+                Event::Granted { recipe, name, call: number, grant, token }
+            }
+            "quit" => Event::GaveUp { call: number, reason: "cancelled".into() },
+            "withdraw" => Event::Withdrawn { call: number },
+            "until" => Event::ValidUntil { grant: number, until: self.time() },
+            "told" => Event::LossNoticed { grant: number },
+            "released" => Event::Released { grant: number },
+            _ => {
+                let reason = match self.word() {
+                    "released" => EndReason::Released,
+                    "lost" => EndReason::Lost,
+                    "expired" => EndReason::Expired,
+                    "yielded" => EndReason::Yielded,
+                    word => self.fail(&format!("{word:?} is no reason")),
+                };
+                Event::Ended { grant: number, reason }
+            }
+        }
+    }
+
+    fn witness(&mut self, verb: &str) -> Event {
+        match verb {
+            "see" => {
+                let observer = self.number();
+                let sight = match self.word() {
+                    "-" => Sight::Vacant,
+                    "?" => Sight::Unknown,
+                    term => Sight::Leader { term: self.parse(term), node: self.text() },
+                };
+                Event::Observed { observer, name: name(Recipe::Election), sight }
+            }
+            "unsee" => Event::ObserverEnded { observer: self.number() },
+            "wrote" => Event::Wrote { resource: "r".into(), token: self.number(), answer: self.answer() },
+            "inc" => Event::Incremented {
+                resource: "r".into(),
+                token: self.number(),
+                value: self.number(),
+                answer: self.answer(),
+            },
+            "open" => Event::SessionOpened { session: self.text(), ttl: self.time() },
+            "renew" => {
+                let (session, sent) = (self.text(), self.time());
+                Event::Renewed { session, sent, acknowledged: self.answer() == Answer::Accepted }
+            }
+            "over" => {
+                let session = self.text();
+                let reason = match self.word() {
+                    "closed" => SessionEnd::Closed,
+                    "expired" => SessionEnd::Expired,
+                    "ended" => SessionEnd::Ended,
+                    word => self.fail(&format!("{word:?} is no end")),
+                };
+                Event::SessionEnded { session, reason }
+            }
+            _ => {
+                let key = self.word();
+                let owner = Some(self.text()).filter(|owner| owner != "-");
+                Event::Leftover { key: self.key(key), owner, owner_alive: self.word() == "alive" }
+            }
+        }
+    }
+
+    fn answer(&mut self) -> Answer {
+        match self.word() {
+            "ok" => Answer::Accepted,
+            "no" => Answer::Refused,
+            "?" => Answer::Unknown,
+            word => self.fail(&format!("{word:?} is no answer")),
+        }
+    }
+
+    fn key(&self, path: &str) -> Key {
+        match path.rsplit_once('/') {
+            Some((collection, name)) => Key::new(collection, name),
+            None => self.fail("a key is collection/name"),
+        }
+    }
+
+    fn store(&mut self, verb: &str) -> Event {
+        match verb {
+            "do" => self.request(),
+            "ans" => Event::Answered { op: self.number(), outcome: self.outcome() },
+            "commit" => {
+                let revision = self.number();
+                let session = Some(self.text()).filter(|session| session != "-");
+                let op = self.word().strip_prefix("op").map(|op| self.parse(op));
+                Event::Committed { revision, session, op, changes: self.changes() }
+            }
+            "watch" => {
+                let watch = self.number();
+                let (collection, name) = match self.word().split_once('/') {
+                    Some((collection, name)) => (collection.into(), Some(name.into())),
+                    None => ("c".into(), None),
+                };
+                Event::WatchOpened { watch, collection, name, seen: self.number() }
+            }
+            "snap" => {
+                let (watch, revision) = (self.number(), self.number());
+                Event::WatchDelivered { watch, item: Item::Snapshot { revision, entries: self.changes() } }
+            }
+            "chg" => {
+                let (watch, revision) = (self.number(), self.number());
+                Event::WatchDelivered { watch, item: Item::Changed { revision, changes: self.changes() } }
+            }
+            "gap" => Event::WatchDelivered { watch: self.number(), item: Item::Interrupted },
+            "unwatch" => Event::WatchEnded { watch: self.number() },
+            _ => self.fail("an unknown verb"),
+        }
+    }
+
+    fn request(&mut self) -> Event {
+        let op = self.number();
+        let key = Key::new("c", self.word());
+        let action = match self.word() {
+            "get" => Action::Get,
+            "new" => Action::Create { value: self.number() },
+            "set" => Action::Update { created: self.number(), modified: self.number(), value: self.number() },
+            "del" => Action::Delete { created: self.number() },
+            word => self.fail(&format!("{word:?} is no action")),
+        };
+        let bytes = self.maybe().map_or(1, |word| self.parse(word.trim_start_matches('#')));
+        Event::Invoked { op, key, action, bytes }
+    }
+
+    fn outcome(&mut self) -> Outcome {
+        match self.word() {
+            "seen" => Outcome::Seen(Some(Version::new(self.number(), self.number(), self.number()))),
+            "none" => Outcome::Seen(None),
+            "ok" => Outcome::Applied { revision: self.number() },
+            "conflict" => Outcome::Conflict,
+            "refused" => Outcome::Refused,
+            "failed" => Outcome::Failed,
+            "unknown" => Outcome::Unknown,
+            word => self.fail(&format!("{word:?} is no outcome")),
+        }
+    }
+
+    fn changes(&mut self) -> Vec<Change> {
+        let words: Vec<&str> = self.words.by_ref().collect();
+        words.into_iter().map(|word| self.change(word)).collect()
+    }
+
+    fn change(&self, word: &str) -> Change {
+        let parts: Vec<&str> = word[1..].split(':').collect();
+        let key = self.key(parts[0]);
+        match (&word[..1], &parts[1..]) {
+            ("+", [created, modified, owner @ ..]) => Change::Put {
+                key,
+                created: self.parse(created),
+                modified: self.parse(modified),
+                owner: owner.first().map(|owner| (*owner).to_owned()),
+            },
+            ("-", [created]) => Change::Removed { key, created: self.parse(created) },
+            _ => self.fail(&format!("{word:?} is no change")),
+        }
+    }
+}
+
+fn name(recipe: Recipe) -> String {
+    if recipe == Recipe::Mutex { "m".into() } else { "e".into() }
+}
