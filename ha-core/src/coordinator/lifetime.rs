@@ -226,3 +226,7 @@ impl fmt::Debug for Lifetime {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "lifetime_test.rs"]
+mod tests;

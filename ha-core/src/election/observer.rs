@@ -215,3 +215,7 @@ impl fmt::Debug for Observer {
         f.debug_struct("Observer").field("current", &self.current()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "observer_test.rs"]
+mod tests;

@@ -9,6 +9,7 @@ mod random;
 mod scene;
 mod store;
 mod unreliable;
+mod wire;
 mod world;
 
 use std::fmt;
@@ -19,7 +20,7 @@ use crate::runtime::Instant;
 use crate::spi::Stamp;
 
 pub(crate) use manual::Manual;
-pub(crate) use process::{Process, Request};
+pub(crate) use process::Process;
 pub(crate) use random::Random;
 pub(crate) use scene::Scene;
 pub(crate) use store::Store;

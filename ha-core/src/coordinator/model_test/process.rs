@@ -4,70 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use super::wire::{Request, Watch};
 use super::{News, Play, Random, Store};
 use crate::coordinator::{Context, Input, Output};
-use crate::error::{Error, ErrorKind};
-use crate::names::{Collection, Key};
+use crate::error::ErrorKind;
 use crate::runtime::Instant;
-use crate::spi::{
-    Change, Entry, Lineage, Listing, Outcome, Page, SessionId, Stamp, Txn, WatchEvent, WatchTarget,
-};
+use crate::spi::{Lineage, SessionId, Stamp, WatchEvent, WatchTarget};
 
 /// For how long after a renewal was sent grants are believed in: less than the store's ttl.
 const BELIEF: Duration = Duration::from_secs(9);
-
-/// A commit or a listing on its way.
-#[derive(Debug)]
-pub(crate) enum Request {
-    Commit { tag: u64, txn: Txn, answer: Option<Result<Outcome, Error>> },
-    List { tag: u64, collection: Collection, page: Page, answer: Option<Result<Listing, Error>> },
-}
-
-impl Request {
-    pub(crate) fn is_answered(&self) -> bool {
-        match self {
-            Self::Commit { answer, .. } => answer.is_some(),
-            Self::List { answer, .. } => answer.is_some(),
-        }
-    }
-
-    /// Reaches the store.
-    pub(crate) fn execute(&mut self, session: &SessionId, store: &mut Store, now: Instant) {
-        match self {
-            Self::Commit { txn, answer, .. } => *answer = Some(store.commit(session, txn, now)),
-            Self::List { collection, page, answer, .. } => {
-                let lost = || Err(Error::new(ErrorKind::SessionLost, "list"));
-                let alive = store.is_alive(session);
-                *answer = Some(if alive { Ok(store.list(collection, page)) } else { lost() });
-            }
-        }
-    }
-
-    /// Does not reach the store.
-    pub(crate) fn refuse(&mut self, error: Error) {
-        match self {
-            Self::Commit { answer, .. } => *answer = Some(Err(error)),
-            Self::List { answer, .. } => *answer = Some(Err(error)),
-        }
-    }
-
-    fn lineage(&self) -> Option<Lineage> {
-        match self {
-            Self::Commit { answer: Some(Ok(outcome)), .. } => Some(outcome.lineage()),
-            Self::List { answer: Some(Ok(listing)), .. } => Some(listing.lineage()),
-            _ => None,
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Watch {
-    target: WatchTarget,
-    /// What was shown last, and of which generation.
-    shown: Option<(BTreeMap<Key, Entry>, u64)>,
-    /// Said by the store, not yet heard.
-    said: VecDeque<WatchEvent>,
-}
 
 /// A grant as its holder knows it.
 #[derive(Debug)]
@@ -94,6 +39,9 @@ pub(crate) struct Process<M: Play> {
     pub(crate) held: Vec<Held>,
     next_caller: u64,
     inbox: VecDeque<Input<M::Request>>,
+    /// Whether the machine hears late of grants that were not delivered; what it is to hear.
+    pub(crate) is_slow: bool,
+    unsaid: VecDeque<M::Request>,
     /// What callers were told that are not granted anything.
     pub(crate) answers: BTreeMap<u64, Option<ErrorKind>>,
     /// The grants handed out since the world looked last.
@@ -117,6 +65,8 @@ impl<M: Play> Process<M> {
             held: Vec::new(),
             next_caller: 1,
             inbox: VecDeque::new(),
+            is_slow: false,
+            unsaid: VecDeque::new(),
             answers: BTreeMap::new(),
             granted: Vec::new(),
         }
@@ -284,6 +234,17 @@ impl<M: Play> Process<M> {
         }
     }
 
+    /// Tells the machine of the grants that were not delivered.
+    pub(crate) fn say_unsaid(&mut self) {
+        self.inbox.extend(self.unsaid.drain(..).map(Input::Request));
+    }
+
+    /// Whether nothing is left that was asked, answered, granted or said.
+    pub(crate) fn is_done(&self) -> bool {
+        let asked = self.waiting.is_empty() && self.held.is_empty() && self.requests.is_empty();
+        asked && self.has_heard_all() && self.unsaid.is_empty() && self.machine.is_idle()
+    }
+
     fn new_caller(&mut self) -> u64 {
         self.next_caller += 1;
         self.next_caller
@@ -293,6 +254,10 @@ impl<M: Play> Process<M> {
 
     pub(crate) fn feed(&mut self, input: Input<M::Request>) {
         self.inbox.push_back(input);
+        self.empty_inbox();
+    }
+
+    pub(crate) fn empty_inbox(&mut self) {
         let mut inputs = 0;
         while let Some(input) = self.inbox.pop_front() {
             inputs += 1;
@@ -313,7 +278,7 @@ impl<M: Play> Process<M> {
                 self.requests.push(Request::List { tag, collection, page, answer: None });
             }
             Output::Watch { slot, target } => {
-                self.watches.insert(slot, Watch { target, shown: None, said: VecDeque::new() });
+                self.watches.insert(slot, Watch::new(target));
             }
             Output::Unwatch { slot } => drop(self.watches.remove(&slot)),
             Output::Reconciled => {
@@ -328,7 +293,10 @@ impl<M: Play> Process<M> {
         match news {
             News::Granted { caller, grant, stamp, undelivered } => {
                 let Some(session) = self.session.clone().filter(|_| self.is_valid()) else {
-                    self.inbox.push_back(Input::Request(undelivered));
+                    self.unsaid.push_back(undelivered);
+                    if !self.is_slow {
+                        self.say_unsaid();
+                    }
                     return;
                 };
                 let token = stamp.created().as_u64();
@@ -349,38 +317,4 @@ impl<M: Play> Process<M> {
             }
         }
     }
-}
-
-impl Watch {
-    fn say(&mut self, store: &Store, interrupted: bool) {
-        let (entries, revision) = store.watched(&self.target);
-        let lineage = store.lineage();
-        let before = self.shown.take();
-        if interrupted {
-            self.said.push_back(WatchEvent::Interrupted);
-        }
-        match before {
-            Some((before, generation)) if generation == lineage.generation() && !interrupted => {
-                let changes = changes(&before, &entries);
-                if !changes.is_empty() {
-                    self.said.push_back(WatchEvent::Changed { changes, revision, lineage });
-                }
-            }
-            before => {
-                if before.is_some_and(|(_, generation)| generation != lineage.generation()) {
-                    self.said.push_back(WatchEvent::Discontinuity(lineage));
-                }
-                let entries = entries.values().cloned().collect();
-                self.said.push_back(WatchEvent::Snapshot { entries, revision, lineage });
-            }
-        }
-        self.shown = Some((entries, lineage.generation()));
-    }
-}
-
-fn changes(before: &BTreeMap<Key, Entry>, now: &BTreeMap<Key, Entry>) -> Vec<Change> {
-    let removed = before.values().filter(|entry| !now.contains_key(entry.key()));
-    let put = now.values().filter(|entry| before.get(entry.key()) != Some(*entry));
-    let removed = removed.map(|entry| Change::Removed(entry.stamp().clone()));
-    removed.chain(put.cloned().map(Change::Put)).collect()
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Play, Process, Request, Store};
+use super::wire::Request;
+use super::{Play, Process, Store};
 use crate::coordinator::Input;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::Instant;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Play, Process, Random, Request, Store};
+use super::wire::Request;
+use super::{Play, Process, Random, Store};
 use crate::coordinator::Input;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::Instant;
@@ -46,6 +47,7 @@ impl<M: Play> World<M> {
         };
         world.store.trusts_clients = faults.forgetting && seed.is_multiple_of(4);
         for process in &mut world.processes {
+            process.is_slow = true;
             process.open(&mut world.store);
         }
         world
@@ -163,6 +165,10 @@ impl<M: Play> World<M> {
 
     fn uncall(&mut self, at: usize) {
         let process = &mut self.processes[at];
+        if self.random.one_in(3) {
+            process.say_unsaid();
+            process.empty_inbox();
+        }
         if !process.held.is_empty() && self.random.one_in(2) {
             let nth = self.random.below(process.held.len());
             process.let_go(nth, self.random.one_in(2));
@@ -206,6 +212,11 @@ impl<M: Play> World<M> {
     /// Everything goes well from now on, and nobody wants anything new: in the end nothing is left.
     pub(crate) fn drain(&mut self) {
         self.late.clear();
+        for process in &mut self.processes {
+            process.is_slow = false;
+            process.say_unsaid();
+            process.empty_inbox();
+        }
         for _ in 0..600 {
             for at in 0..self.processes.len() {
                 self.settle(at);
@@ -250,14 +261,8 @@ impl<M: Play> World<M> {
     }
 
     fn is_drained(&self) -> bool {
-        let is_done = |process: &Process<M>| {
-            process.waiting.is_empty()
-                && process.held.is_empty()
-                && process.requests.is_empty()
-                && process.has_heard_all()
-                && process.machine.is_idle()
-        };
-        self.processes.iter().all(is_done) && self.store.entries().all(|entry| entry.owner().is_none())
+        self.processes.iter().all(Process::is_done)
+            && self.store.entries().all(|entry| entry.owner().is_none())
     }
 
     /// Fails, and says what is left.

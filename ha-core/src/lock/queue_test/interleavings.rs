@@ -20,10 +20,10 @@ fn one_holder_at_a_time_and_everybody_is_served_whatever_the_order_of_answers() 
 
 #[test]
 fn one_holder_at_a_time_and_no_ghost_through_refusals_and_lost_sessions() {
-    run(4_000, Faults { losses: true, forgetting: false });
+    run(5_000, Faults { losses: true, forgetting: false });
 }
 
 #[test]
 fn one_holder_at_a_time_and_no_ghost_in_a_store_that_forgets() {
-    run(4_000, Faults { losses: true, forgetting: true });
+    run(6_000, Faults { losses: true, forgetting: true });
 }

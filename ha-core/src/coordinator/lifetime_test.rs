@@ -1,0 +1,90 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Lifetime, LossReason, Standing};
+use crate::coordinator::Grant;
+use crate::coordinator::model_test::{Manual, Unreliable};
+use crate::names::{Collection, Name};
+use crate::runtime::Runtime;
+use crate::spi::{Backend, Revision, SessionRequest, Stamp};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A session that is valid for nine seconds, and a grant of it.
+fn nine_seconds() -> (Manual, Arc<Lifetime>, Grant) {
+    let (runtime, backend) = (Manual::default(), Unreliable::default());
+    let shared: Arc<dyn Runtime> = Arc::new(runtime.clone());
+    let name = |text| Name::parse(text).unwrap();
+    let request = SessionRequest::observer(name("n"), name("a"), Arc::clone(&shared)).with_ttl(10 * SECOND);
+    let session = runtime.block_on(backend.open_session(request)).unwrap();
+    let life = Lifetime::new(session, shared, 1, 100, runtime.now() + 9 * SECOND);
+    let key = Collection::parse(&["c"]).unwrap().key(name("k"));
+    let stamp = Stamp::new(key, Revision::new(7), Revision::new(7), bytes::Bytes::new());
+    let grant = Grant::new("mutex", name("m"), stamp, Arc::clone(&life));
+    (runtime, life, grant)
+}
+
+#[test]
+fn a_grant_is_invalid_from_its_deadline_on_though_nobody_has_said_so() {
+    let (runtime, _life, grant) = nine_seconds();
+    runtime.advance(9 * SECOND - Duration::from_millis(10));
+    assert!(grant.is_valid());
+    runtime.advance(Duration::from_millis(10));
+    assert!(!grant.is_valid() && grant.remaining().is_zero());
+    assert_eq!(grant.standing(), Standing::Lost(LossReason::Expired));
+}
+
+#[test]
+fn a_deadline_that_has_passed_is_not_moved() {
+    let (runtime, life, grant) = nine_seconds();
+    assert!(life.extend(runtime.now() + 10 * SECOND));
+    runtime.advance(10 * SECOND);
+    assert!(!life.extend(runtime.now() + 10 * SECOND));
+    assert!(!grant.is_valid());
+}
+
+#[test]
+fn a_late_answer_does_not_shorten_the_validity() {
+    let (runtime, life, _grant) = nine_seconds();
+    let before = life.valid_until();
+    assert!(life.extend(runtime.now() + SECOND));
+    assert_eq!(life.valid_until(), before);
+}
+
+#[test]
+fn a_session_that_is_over_is_not_extended_and_the_first_reason_stays() {
+    let (runtime, life, grant) = nine_seconds();
+    life.end(LossReason::SessionLost);
+    life.end(LossReason::Shutdown);
+    grant.end(LossReason::Released);
+    assert!(!life.extend(runtime.now() + 100 * SECOND));
+    assert_eq!(runtime.block_on(grant.lost()), LossReason::SessionLost);
+    assert!(grant.cancellation().is_cancelled());
+}
+
+#[test]
+fn the_end_of_one_grant_leaves_the_session_alone() {
+    let (_runtime, life, grant) = nine_seconds();
+    grant.end(LossReason::Released);
+    assert!(!grant.is_valid() && life.is_valid());
+    assert_eq!(grant.loss(), Some(LossReason::Released));
+}
+
+#[test]
+fn whoever_waits_for_suspicion_is_told_of_it_and_of_the_end() {
+    let (runtime, life, grant) = nine_seconds();
+    runtime.advance(SECOND);
+    life.set_suspect(true);
+    assert_eq!(runtime.block_on(grant.suspect()), 8 * SECOND);
+    life.set_suspect(false);
+    assert_eq!(grant.standing(), Standing::Healthy);
+    let waiting = grant.suspect();
+    life.end(LossReason::Expired);
+    assert_eq!(runtime.block_on(waiting), Duration::ZERO);
+}
+
+#[test]
+fn a_token_is_the_revision_on_top_of_the_base() {
+    let (_runtime, _life, grant) = nine_seconds();
+    assert_eq!(grant.token().as_u64(), 107);
+}
