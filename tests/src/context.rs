@@ -20,6 +20,9 @@ const COLLECTION: &str = "conformance";
 /// A long ttl, in short ones: for sessions whose expiry is not the subject of the case.
 const CALM: u32 = 100;
 
+/// What has not changed for so long is not about to change.
+const SETTLED_AFTER: Duration = Duration::from_millis(50);
+
 /// What a case is given.
 #[derive(Debug)]
 pub struct Context {
@@ -175,6 +178,20 @@ impl Context {
             assert!(watch.elapsed() < limit, "not within {limit:?}: {what}");
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// The value of `look` once it no longer changes.
+    pub async fn settled<T: PartialEq>(&self, what: &str, mut look: impl FnMut() -> T) -> T {
+        let mut last = look();
+        self.until(what, 20, async || {
+            tokio::time::sleep(SETTLED_AFTER).await;
+            let now = look();
+            let is_settled = now == last;
+            last = now;
+            is_settled
+        })
+        .await;
+        last
     }
 
     /// The result of `future`, which has to be there after at most `ttls` ttl and the margin.

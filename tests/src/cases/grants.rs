@@ -8,7 +8,7 @@ use ha_core::{Coordinator, Event, Grant, LossReason, Standing};
 use crate::case::Need;
 use crate::context::{Context, name};
 use crate::faults::{Fault, FaultKind};
-use crate::nodes::{holder_session, poll_once};
+use crate::nodes::{holder_session, places, poll_once};
 use crate::verbs::{Verbs, only_stamp};
 
 const FAIL_RENEWALS: Need = Need::Fault(FaultKind::FailRenewals);
@@ -44,17 +44,14 @@ async fn is_told(grant: &Grant) -> Option<LossReason> {
 
 /// Breaks the first node in some way, and waits until the second one has the lock.
 async fn passes_after_loss(cx: &Context, fault: Fault) {
-    let (first, second) = (cx.mortal_node("first").await, cx.node("second").await);
+    let (first, second, judge) = (cx.mortal_node("first").await, cx.node("second").await, cx.session().await);
     let guard = held_by(&first).await;
     let next = second.mutex("deploy").unwrap();
-    let waiting = tokio::spawn(async move {
-        let guard = next.acquire().await.unwrap();
-        (guard, second)
-    });
-    tokio::time::sleep(cx.ttl() / 4).await;
+    let waiting = tokio::spawn(async move { next.acquire().await.unwrap() });
+    cx.until("the next one is queued", 10, async || places(&*judge, "deploy").await.len() == 2).await;
     assert!(guard.is_valid());
     cx.inject(fault).await;
-    let (next, _second) = cx.within("the next one has it", 10, waiting).await.unwrap();
+    let next = cx.within("the next one has it", 10, waiting).await.unwrap();
     assert!(!guard.is_valid(), "two hold the lock");
     assert_eq!(is_told(&guard).await, Some(LossReason::Expired), "the loss is told before");
     assert!(guard.cancellation().is_cancelled() && guard.remaining() == Duration::ZERO);

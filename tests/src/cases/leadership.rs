@@ -242,13 +242,7 @@ async fn a_planned_hand_over_takes_three_requests_at_most(cx: Context) {
     let next = campaign(&second, 0);
     cx.until("the next one stands", 20, async || candidates(&*judge, "timers").await.len() == 2).await;
     let requests = || from.commits() + from.listings() + to.commits() + to.listings();
-    let mut settled = requests();
-    // Until both have nothing left to do.
-    cx.until("both are quiet", 20, async || {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        settled == std::mem::replace(&mut settled, requests())
-    })
-    .await;
+    let settled = cx.settled("both are quiet", requests).await;
     leading.resign().await.unwrap();
     let leads = cx.within("the next one leads", 20, next).await.unwrap();
     assert!(requests() - settled <= 3, "{} requests", requests() - settled);

@@ -7,6 +7,7 @@ use ha_core::spi::{Collection, Naming, Txn};
 use ha_core::{Coordinator, ErrorKind};
 
 use crate::context::{Context, name};
+use crate::counting::Counting;
 use crate::nodes::{Protected, places};
 use crate::verbs::{Verbs, refused};
 
@@ -29,6 +30,7 @@ crate::case::cases! {
     a_handle_may_be_dropped_before_its_guard { guarantee: "G74" }
     nothing_is_stored_for_a_lock_that_nobody_uses { guarantee: "G74" }
     many_waiters_of_one_node_take_two_places_at_most { guarantee: "G76" }
+    a_release_wakes_one_waiter { guarantee: "G81" }
     asking_twice_waits { guarantee: "G77" }
     a_lock_used_as_another_kind_is_a_clear_error { guarantee: "G78" }
     an_entry_that_is_no_place_is_a_clear_error { guarantee: "G78" }
@@ -260,6 +262,31 @@ async fn many_waiters_of_one_node_take_two_places_at_most(cx: Context) {
         tokio::task::yield_now().await;
     }
     assert_eq!(protected.uses(), 1_000);
+}
+
+async fn a_release_wakes_one_waiter(cx: Context) {
+    let (holder, judge) = (cx.node("holder").await, cx.session().await);
+    let mut held = holder.mutex("deploy").unwrap().acquire().await.unwrap();
+    let (mut nodes, mut waiting) = (Vec::new(), Vec::new());
+    for at in 0..6 {
+        let name = format!("node-{at}");
+        let (backend, counts) = Counting::wrap(cx.connect_as(&name));
+        let node = cx.builder_on(backend, &name).connect().await.unwrap();
+        let mutex = node.mutex("deploy").unwrap();
+        waiting.push((counts, tokio::spawn(async move { mutex.acquire().await.unwrap() })));
+        nodes.push(node);
+        cx.until("the waiter is queued", 20, async || places(&*judge, "deploy").await.len() == at + 2).await;
+    }
+    while !waiting.is_empty() {
+        let asked = || waiting.iter().map(|(counts, _)| counts.others()).collect::<Vec<_>>();
+        let before = cx.settled("they are quiet", asked).await;
+        held.release().await.unwrap();
+        cx.until("the first one has it", 20, async || waiting[0].1.is_finished()).await;
+        let after = cx.settled("they are quiet", asked).await;
+        assert_eq!(after[1..], before[1..], "those behind the first one are not concerned");
+        assert!(after[0] - before[0] <= 2, "{} requests to take a free lock", after[0] - before[0]);
+        held = waiting.remove(0).1.await.unwrap();
+    }
 }
 
 async fn asking_twice_waits(cx: Context) {
