@@ -24,13 +24,17 @@ const THREADS: usize = 8;
 pub fn run(harness: impl Harness, ignored: usize) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
-    libtest_mimic::run(&arguments, trials(Arc::new(harness), ignored)).exit_code()
+    let harness: Arc<dyn Harness> = Arc::new(harness);
+    libtest_mimic::run(&arguments, trials(&harness, ignored)).exit_code()
 }
 
-fn trials(harness: Arc<dyn Harness>, ignored: usize) -> Vec<Trial> {
+fn trials(harness: &Arc<dyn Harness>, ignored: usize) -> Vec<Trial> {
     let store = match harness.store() {
         Ok(store) => store,
-        Err(missing) => return without_store(&*harness, &missing.to_string()),
+        Err(missing) => {
+            let required = std::env::var_os("HA_TEST_REQUIRE").is_some_and(|value| value == "1");
+            return trials_without_store(&format!("no store for {}: {missing}", harness.name()), required);
+        }
     };
     let backend = store.connect(&name("judge"));
     let unmet: Vec<(&'static Case, Option<String>)> = cases::all()
@@ -47,7 +51,7 @@ fn trials(harness: Arc<dyn Harness>, ignored: usize) -> Vec<Trial> {
         Err(Failed::from(format!("{} instead of {ignored}:\n{}", reasons.len(), reasons.join("\n"))))
     });
     let judged = unmet.into_iter().map(|(case, reason)| {
-        let harness = Arc::clone(&harness);
+        let harness = Arc::clone(harness);
         Trial::ignorable_test(case.name, move || match reason {
             Some(reason) => Ok(Completion::ignored_with(reason)),
             None => completion(case, judge(case, &harness)),
@@ -64,17 +68,17 @@ fn completion(case: &Case, verdict: Verdict) -> Result<Completion, Failed> {
     }
 }
 
-fn without_store(harness: &dyn Harness, missing: &str) -> Vec<Trial> {
-    let required = std::env::var_os("HA_TEST_REQUIRE").is_some_and(|value| value == "1");
-    let reason = format!("no store for {}: {missing}", harness.name());
-    let outcome = move |reason: String| match required {
-        true => Err(Failed::from(reason)),
-        false => Ok(Completion::ignored_with(reason)),
-    };
-    cases::all()
-        .map(|case| {
-            let reason = reason.clone();
-            Trial::ignorable_test(case.name, move || outcome(reason))
+fn trials_without_store(reason: &str, required: bool) -> Vec<Trial> {
+    let trial = |case: &Case| {
+        let reason = reason.to_owned();
+        Trial::ignorable_test(case.name, move || match required {
+            true => Err(Failed::from(reason)),
+            false => Ok(Completion::ignored_with(reason)),
         })
-        .collect()
+    };
+    cases::all().map(trial).collect()
 }
+
+#[cfg(test)]
+#[path = "suite_test.rs"]
+mod tests;
