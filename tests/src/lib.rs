@@ -96,6 +96,8 @@ mod memory;
 pub mod mirror;
 pub mod mutants;
 mod nodes;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod suite;
 pub mod verbs;
 mod verdict;

@@ -19,6 +19,7 @@ mod fix;
 mod manifest;
 mod protoc;
 mod setup;
+mod sim;
 mod stage;
 mod suite;
 mod tidy;
@@ -32,6 +33,7 @@ cargo xtask <command>
   ci [stage ..]       verify, and all that needs more than Rust; gets what is missing under target/ first
   fix                 applies what clippy and rustfmt can mend by themselves
   bench [--check]     measures; with --check, a figure that misses its target is a failure
+  sim [argument ..]   runs seeds of the simulation, or replays one; `cargo xtask sim --help` says more
   help                this text
 
 With HA_TEST_REQUIRE=1 a tool or server that a test needs and that is missing is a failure, not a skip.
@@ -56,6 +58,7 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["fix"] => fix::run(&Workspace::load()?),
         ["bench"] => bench::run(&Workspace::load()?, false),
         ["bench", "--check"] => bench::run(&Workspace::load()?, true),
+        ["sim", arguments @ ..] => sim::run(&Workspace::load()?, arguments),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())

@@ -107,7 +107,8 @@ impl Mutex {
         self.engine.request(Request::Acquire { waiter, patience });
         let answer = if held_here && patience != Patience::None {
             // For whoever looks for a task that waits for itself.
-            let span = tracing::warn_span!("waiting for a mutex that this process holds", mutex = self.name());
+            let span =
+                tracing::warn_span!("waiting for a mutex that this process holds", mutex = self.name());
             tracing::Instrument::instrument(answer, span).await
         } else {
             answer.await

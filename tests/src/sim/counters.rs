@@ -1,0 +1,124 @@
+//! What happened in a batch of runs: a fault that never happened proves nothing.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// Something that should happen now and then.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Counter { $($(#[$doc])* $name,)* }
+
+        impl Counter {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// What it counts.
+            #[must_use]
+            pub fn text(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+counters! {
+    /// A request never arrived.
+    LostRequest = "requests lost before their effect",
+    /// A reply never arrived.
+    LostReply = "replies lost after the effect",
+    /// A second copy of a request arrived.
+    Duplicate = "late second copies of a request",
+    /// A late copy was refused because its connection had been killed.
+    LateCopyKilled = "late copies refused after a kill",
+    /// A commit was resolved by looking for its op id, and had been applied.
+    ResolvedApplied = "doubtful commits found applied",
+    /// A commit was resolved by looking for its op id, and had not been applied.
+    ResolvedAbsent = "doubtful commits found absent and repeated",
+    /// A message took very long.
+    SlowMessage = "slow messages",
+    /// A node was cut off in both directions.
+    CutBoth = "nodes cut off",
+    /// Only the requests of a node were cut.
+    CutRequests = "nodes whose requests were cut",
+    /// Only the replies to a node were cut.
+    CutReplies = "nodes whose replies were cut",
+    /// A node was frozen.
+    Frozen = "nodes frozen",
+    /// A node was frozen for longer than the ttl.
+    FrozenLong = "nodes frozen beyond the ttl",
+    /// A node crashed.
+    Crashed = "nodes crashed",
+    /// A crashed node came back under its name.
+    Restarted = "nodes restarted",
+    /// A session was ended by an administrator.
+    Expired = "sessions ended by an administrator",
+    /// A watch broke and began again with a snapshot.
+    WatchGap = "watches interrupted",
+    /// The store forgot commits.
+    Forgotten = "discontinuities",
+    /// A future of the public API was dropped.
+    Dropped = "futures dropped",
+    /// Something was granted.
+    Granted = "grants",
+    /// A holder lost its grant before it released it.
+    LostWhileHeld = "grants lost while held",
+    /// A grant went from one node to another.
+    MovedNode = "grants that moved to another node",
+    /// A write with an old token was refused at the resource.
+    StaleWrite = "stale writes refused",
+    /// A coordinator replaced a lost session.
+    Reopened = "sessions replaced",
+    /// Leadership was handed over on request.
+    Transferred = "leaderships handed over",
+    /// A new leader learnt that its predecessor had vanished.
+    Vanished = "leaders told that their predecessor vanished",
+    /// A call returned an error.
+    Failed = "calls that failed",
+}
+
+/// How often each thing happened.
+#[derive(Debug)]
+pub struct Counters([AtomicU64; Counter::ALL.len()]);
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
+
+impl Counters {
+    /// Counts one.
+    pub fn add(&self, counter: Counter) {
+        self.0[counter as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often it happened.
+    #[must_use]
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.0[counter as usize].load(Ordering::Relaxed)
+    }
+
+    /// Adds what another run counted.
+    pub fn merge(&self, other: &Self) {
+        for counter in Counter::ALL {
+            self.0[*counter as usize].fetch_add(other.get(*counter), Ordering::Relaxed);
+        }
+    }
+
+    /// Those of `expected` that never happened.
+    #[must_use]
+    pub fn missing(&self, expected: &[Counter]) -> Vec<Counter> {
+        expected.iter().copied().filter(|counter| self.get(*counter) == 0).collect()
+    }
+}
+
+impl fmt::Display for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for counter in Counter::ALL.iter().filter(|counter| self.get(**counter) > 0) {
+            writeln!(f, "{:>12}  {}", self.get(*counter), counter.text())?;
+        }
+        Ok(())
+    }
+}

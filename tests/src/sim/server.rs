@@ -1,0 +1,159 @@
+//! The server side of the simulated store: the in-memory backend, behind what a connection brings.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ha_core::Error;
+use ha_core::memory::MemoryBackend;
+use ha_core::runtime::{Instant, Runtime};
+use ha_core::spi::{
+    Backend, Committed, Lineage, Listing, Operation, Outcome, Page, Session, SessionRequest, Txn,
+};
+
+use super::executor::{NodeId, SimRuntime, World};
+use super::zoo::StoreBug;
+
+/// The store itself, on a node that never fails (what it may forget is a fault of its own).
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) world: Arc<World>,
+    pub(super) node: NodeId,
+    pub(super) memory: MemoryBackend,
+    pub(super) bug: Option<StoreBug>,
+    runtime: Arc<SimRuntime>,
+}
+
+impl Server {
+    /// A store on a node of its own.
+    #[must_use]
+    pub(super) fn new(world: &Arc<World>, bug: Option<StoreBug>) -> Arc<Self> {
+        let node = world.add_node(super::executor::Clock::default());
+        let memory = MemoryBackend::new();
+        let runtime = world.runtime(node);
+        Arc::new(Self { world: Arc::clone(world), node, memory, bug, runtime })
+    }
+
+    /// The backend itself, for faults and for a look inside.
+    #[must_use]
+    pub(super) fn memory(&self) -> &MemoryBackend {
+        &self.memory
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.runtime.now()
+    }
+
+    pub(super) async fn open(&self, request: SessionRequest) -> Result<Arc<ServerSession>, Error> {
+        let runtime: Arc<dyn Runtime> = self.runtime.clone();
+        let mut here = SessionRequest::observer(request.namespace, request.node, runtime);
+        here.ttl = request.ttl;
+        let inner = self.memory.open_session(here).await?;
+        Ok(Arc::new(ServerSession { inner, connection: Mutex::default() }))
+    }
+
+    /// The lineage of an answer, with its hold on the clock of the receiver instead of ours.
+    pub(super) fn lineage_for(&self, lineage: Lineage, receiver: &dyn Runtime) -> Lineage {
+        if self.bug == Some(StoreBug::LineageHidden) {
+            return Lineage::new(0);
+        }
+        match lineage.hold_until() {
+            None => lineage,
+            Some(until) => {
+                let remaining = until.saturating_since(self.now());
+                Lineage::new(lineage.generation()).held_until(receiver.now() + remaining)
+            }
+        }
+    }
+}
+
+/// What the server knows of one session's connections.
+#[derive(Debug, Default)]
+struct Connection {
+    /// Requests of earlier connections are refused: they are killed.
+    epoch: u64,
+    /// What was applied, by op id: what a real store keeps in the entries and in a slot of the session.
+    applied: BTreeMap<u64, Outcome>,
+}
+
+/// A session, as the server sees it.
+#[derive(Debug)]
+pub(super) struct ServerSession {
+    pub(super) inner: Arc<dyn Session>,
+    connection: Mutex<Connection>,
+}
+
+/// What the server says to a commit.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Decided(Outcome),
+    Refused(Error),
+    /// It came over a connection that has been killed.
+    Killed,
+}
+
+impl ServerSession {
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Applies a transaction that arrives over the connection `epoch`.
+    pub(super) async fn commit(&self, server: &Server, epoch: u64, op: u64, txn: Txn) -> Reply {
+        let unchecked = matches!(server.bug, Some(StoreBug::NoKill | StoreBug::ReadConcludes));
+        if epoch < self.connection().epoch && !unchecked {
+            return Reply::Killed;
+        }
+        let before = match server.bug {
+            Some(StoreBug::ReadBackBefore) => Some(self.read(&txn).await),
+            Some(StoreBug::CreateReplaces) => self.make_room(&txn).await,
+            _ => None,
+        };
+        match self.inner.commit(txn).await.map(|outcome| with_reads(outcome, before)) {
+            Ok(outcome) => {
+                if matches!(outcome, Outcome::Committed(_)) {
+                    self.connection().applied.insert(op, outcome.clone());
+                }
+                Reply::Decided(outcome)
+            }
+            Err(error) => Reply::Refused(error),
+        }
+    }
+
+    /// What the read-backs of `txn` show now.
+    async fn read(&self, txn: &Txn) -> Vec<Listing> {
+        let mut reads = Vec::new();
+        for read in txn.reads() {
+            reads.extend(self.inner.list(&read.collection, read.page.clone()).await);
+        }
+        reads
+    }
+
+    /// Deletes what stands where `txn` creates something.
+    async fn make_room(&self, txn: &Txn) -> Option<Vec<Listing>> {
+        for operation in txn.operations() {
+            let Operation::Create { key, .. } = operation else { continue };
+            let listing = self.inner.list(key.collection(), Page::by_name(Page::MAX_LIMIT)).await.ok()?;
+            let old = listing.into_entries().into_iter().find(|entry| entry.key() == key);
+            if let Some(old) = old {
+                drop(self.inner.commit(Txn::new().delete(old.stamp().clone())).await);
+            }
+        }
+        None
+    }
+
+    /// Kills every connection before `epoch`, then looks whether `op` was applied.
+    pub(super) fn kill_and_look(&self, epoch: u64, op: u64) -> Option<Outcome> {
+        let mut connection = self.connection();
+        connection.epoch = connection.epoch.max(epoch);
+        connection.applied.get(&op).cloned()
+    }
+}
+
+/// The outcome with other read-backs, if there are any.
+fn with_reads(outcome: Outcome, reads: Option<Vec<Listing>>) -> Outcome {
+    match (outcome, reads) {
+        (Outcome::Committed(committed), Some(reads)) => {
+            Outcome::Committed(Committed::new(committed.revision, committed.stamps, reads, committed.lineage))
+        }
+        (outcome, _) => outcome,
+    }
+}

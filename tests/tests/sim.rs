@@ -1,0 +1,58 @@
+//! A few seconds of simulation: seeds that must pass, defects that must be caught, runs that must repeat.
+
+use std::process::Command;
+
+use ha_conformance::sim::batch::{self, Batch};
+use ha_conformance::sim::{Settings, StoreBug, Subject, run};
+
+fn batch(from: u64, count: u64) -> Batch {
+    let mut batch = Batch::default();
+    (batch.from, batch.count) = (from, count);
+    batch
+}
+
+#[test]
+fn no_seed_of_the_mutex_violates_an_invariant() {
+    let outcome = batch::run_plain(&batch(0, 150), Subject::Mutex);
+    assert!(outcome.failed.is_empty(), "{}", outcome.failed[0]);
+}
+
+#[test]
+fn no_seed_of_the_election_violates_an_invariant() {
+    let outcome = batch::run_plain(&batch(0, 150), Subject::Election);
+    assert!(outcome.failed.is_empty(), "{}", outcome.failed[0]);
+}
+
+#[test]
+fn a_renewal_answered_by_a_cache_is_caught() {
+    assert!(batch::catch(&batch(0, 300), StoreBug::RenewalFromCache).is_some());
+}
+
+#[test]
+fn a_watch_that_loses_removals_is_caught() {
+    assert!(batch::catch(&batch(0, 300), StoreBug::WatchLosesRemovals).is_some());
+}
+
+#[test]
+fn a_seed_takes_the_same_course_every_time() {
+    for subject in Subject::ALL {
+        let first = run(*subject, 7, Settings::default());
+        let second = run(*subject, 7, Settings::default());
+        assert_eq!((first.trace, first.polls), (second.trace, second.polls));
+        assert_eq!(first.history, second.history);
+    }
+}
+
+#[test]
+fn two_processes_see_the_same_runs() {
+    let digest = || {
+        let run =
+            Command::new(env!("CARGO_BIN_EXE_sim")).args(["--count", "40", "--digest"]).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+        let text = String::from_utf8(run.stdout).unwrap();
+        text.lines().filter(|line| line.starts_with("digest")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let first = digest();
+    assert_eq!(first.len(), Subject::ALL.len());
+    assert_eq!(first, digest());
+}
