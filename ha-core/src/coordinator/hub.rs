@@ -251,6 +251,9 @@ impl Hub {
             state.life = Some(Arc::clone(&life));
             state.lineage
         };
+        // Told once it can be seen, and before anything is granted in it.
+        let session = life.session();
+        self.emit(Event::SessionOpened { session: session.id().to_string(), ttl: session.ttl() });
         self.broadcast(&Signal::SessionUp { life, lineage });
     }
 

@@ -108,7 +108,7 @@ impl Coordinator {
         Ok(Election::new(&self.0.hub, Name::parse_user("election", name)?))
     }
 
-    /// The mutex of this name.
+    /// The mutex of this name. It does not keep the coordinator: dropping the last clone of that ends the session under it.
     ///
     /// # Errors
     /// `InvalidInput` for a bad name; `Unsupported` on an observer, which can hold nothing.
@@ -194,6 +194,9 @@ impl Coordinator {
     /// Raises what is added to every token of the namespace, from the next session of each node on, to at least `base`; returns the
     /// base in force. For operators who restored a backup: revisions that the backup forgot are handed out again, and the base keeps
     /// tokens growing. It never goes down.
+    ///
+    /// Do it while no node of the namespace runs, or restart them right after: a node goes on with the base that its session began with, so
+    /// for a while its tokens would be smaller than those of a node that knows the new one.
     ///
     /// # Errors
     /// `Unavailable` while there is no session, and the errors of a commit.

@@ -168,7 +168,6 @@ impl Supervisor {
 
     fn keeper(&self, sent: Instant, session: Arc<dyn Session>, format: Format) -> Keeper {
         let granted = session.ttl();
-        self.hub.emit(Event::SessionOpened { session: session.id().to_string(), ttl: granted });
         let validity = granted.map(|ttl| Validity::new(ttl, self.hub.capabilities().validity_per_mille));
         let schedule = validity.map(|validity| Schedule::new(validity, sent));
         // An observer holds nothing that could be lost.

@@ -7,8 +7,9 @@ use ha_core::Coordinator;
 use ha_core::runtime::BoxFuture;
 
 use super::counters::{Counter, Counters};
-use super::executor::{Clock, NodeId, SimRuntime, World};
+use super::executor::{NodeId, World};
 use super::network::{Link, Network, Weather};
+use super::node::{Clock, SimRuntime};
 use super::plan::{FaultKind, Plan};
 use super::recorder::Recorder;
 use super::server::Server;

@@ -14,6 +14,7 @@ mod executor;
 mod judge;
 mod mutex;
 mod network;
+mod node;
 mod plan;
 mod random;
 mod recorder;
@@ -24,7 +25,8 @@ mod watch;
 mod zoo;
 
 pub use counters::{Counter, Counters};
-pub use executor::{Clock, NodeId, SimRuntime, Sleep, World};
+pub use executor::{NodeId, Sleep, World};
+pub use node::{Clock, SimRuntime};
 pub use random::Random;
 pub use run::{Report, Settings, Subject, run};
 pub use zoo::StoreBug;

@@ -10,7 +10,8 @@ use ha_core::spi::{
     Backend, Committed, Lineage, Listing, Operation, Outcome, Page, Session, SessionRequest, Txn,
 };
 
-use super::executor::{NodeId, SimRuntime, World};
+use super::executor::{NodeId, World};
+use super::node::{Clock, SimRuntime};
 use super::zoo::StoreBug;
 
 /// The store itself, on a node that never fails (what it may forget is a fault of its own).
@@ -27,7 +28,7 @@ impl Server {
     /// A store on a node of its own.
     #[must_use]
     pub(super) fn new(world: &Arc<World>, bug: Option<StoreBug>) -> Arc<Self> {
-        let node = world.add_node(super::executor::Clock::default());
+        let node = world.add_node(Clock::default());
         let memory = MemoryBackend::new();
         let runtime = world.runtime(node);
         Arc::new(Self { world: Arc::clone(world), node, memory, bug, runtime })
