@@ -135,9 +135,16 @@ impl Supervisor {
         let sent = self.now();
         let (backend, request) = (Arc::clone(&self.backend), self.request.clone());
         let opening = async move {
+            let runtime = Arc::clone(&request.runtime);
             let session = backend.open_session(request).await?;
-            let format = format::check(&*session).await?;
-            Ok::<_, Error>((session, format))
+            match format::check(&*session).await {
+                Ok(format) => Ok((session, format)),
+                Err(error) => {
+                    // Of no use, and the next attempt opens another: not left to its ttl.
+                    runtime.spawn("close", Box::pin(async move { drop(session.close().await) }));
+                    Err(error)
+                }
+            }
         };
         tokio::pin!(opening);
         let deadline = sent + self.settings.connect_timeout;

@@ -212,8 +212,8 @@ impl State {
         out: &mut Outputs,
     ) {
         match (self.answered(tag), listing) {
-            (Some(Asked::Heir { target, caller }), Ok(listing)) => {
-                self.on_heirs(&target, caller, &listing, out)
+            (Some(Asked::Heir { leadership, target, caller }), Ok(listing)) => {
+                self.on_heirs(leadership, (&target, caller), &listing, out)
             }
             (Some(Asked::Heir { caller, .. }), Err(error)) => {
                 out.push(Output::Deliver(Delivery::Transferred { caller, result: Err(error) }));
@@ -229,19 +229,21 @@ impl State {
         }
     }
 
-    pub(super) fn look_for_heir(&mut self, target: Name, caller: u64, out: &mut Outputs) {
-        let tag = self.ask(Asked::Heir { target, caller });
+    pub(super) fn look_for_heir(&mut self, leadership: u64, target: Name, caller: u64, out: &mut Outputs) {
+        let tag = self.ask(Asked::Heir { leadership, target, caller });
         let page = Page::oldest(Page::MAX_LIMIT);
         out.push(Output::List { tag, collection: self.keys.candidates.clone(), page });
     }
 
-    fn on_heirs(&mut self, target: &Name, caller: u64, listing: &Listing, out: &mut Outputs) {
+    /// The candidates are listed. The transfer was asked of `leadership`, and of no later one.
+    fn on_heirs(&mut self, leadership: u64, asked: (&Name, u64), listing: &Listing, out: &mut Outputs) {
+        let (target, caller) = asked;
         let stands = |entry: &&Entry| {
             decode::<CandidateRecord>(entry).is_ok_and(|record| record.node == target.as_str())
         };
         let heir = listing.entries().iter().find(stands);
         match (heir, &self.lead) {
-            (Some(heir), Lead::Leading { id, .. }) => {
+            (Some(heir), Lead::Leading { id, .. }) if *id == leadership => {
                 self.heir = Some(Heir {
                     candidate: heir.key().clone(),
                     created: heir.created(),
@@ -254,7 +256,7 @@ impl State {
             }
             (heir, _) => {
                 let reason = if heir.is_some() {
-                    "this node no longer leads"
+                    "this node has lost that leadership meanwhile"
                 } else {
                     "no such node stands as a candidate; nothing was changed"
                 };
@@ -268,7 +270,9 @@ impl State {
 
     pub(super) fn on_voided(&mut self, tag: u64, out: &mut Outputs) {
         match self.answered(tag) {
-            Some(Asked::Heir { target, caller }) => self.look_for_heir(target, caller, out),
+            Some(Asked::Heir { leadership, target, caller }) => {
+                self.look_for_heir(leadership, target, caller, out)
+            }
             Some(Asked::OwnRecord | Asked::OwnCandidates) | None => {}
             Some(asked) => self.undo(asked),
         }

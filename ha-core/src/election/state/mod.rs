@@ -113,7 +113,7 @@ enum Asked {
     Resign,
     Withdraw,
     DeleteStray(Stamp),
-    Heir { target: Name, caller: u64 },
+    Heir { leadership: u64, target: Name, caller: u64 },
     OwnRecord,
     OwnCandidates,
 }
@@ -281,16 +281,18 @@ impl State {
                 Error::new(kind, "transfer leadership").on(format_args!("to \"{target}\"")).because(reason);
             Output::Deliver(Delivery::Transferred { caller, result: Err(error) })
         };
-        if !matches!(self.lead, Lead::Leading { .. }) {
+        let Lead::Leading { id, .. } = self.lead else {
             out.push(refuse(ErrorKind::InvalidInput, "this node does not lead".into()));
-        } else if target == self.node {
+            return;
+        };
+        if target == self.node {
             out.push(refuse(ErrorKind::InvalidInput, "this node leads already".into()));
         } else if self.heir.is_some()
             || self.asked.iter().any(|(_, asked)| matches!(asked, Asked::Heir { .. }))
         {
             out.push(refuse(ErrorKind::InvalidInput, "leadership is being handed over already".into()));
         } else {
-            self.look_for_heir(target, caller, out);
+            self.look_for_heir(id, target, caller, out);
         }
     }
 
