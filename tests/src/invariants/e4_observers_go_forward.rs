@@ -30,7 +30,8 @@ fn judge(index: &Index<'_>, bounds: &Bounds) -> Result<(), Broken> {
 fn goes_forward(index: &Index<'_>, observer: &Observer<'_>) -> Result<(), Broken> {
     let mut newest: Option<(u64, &str, Mark)> = None;
     let mut vacant_since: Option<Mark> = None;
-    // A store that forgot its newest commits shows older ones, once per discontinuity.
+    // A store that forgot its newest commits shows older ones, once per discontinuity. One that happened while the
+    // observer was frozen may be told to it late, after others.
     let mut forgiven = 0;
     for (mark, sight) in &observer.sights {
         match sight {
@@ -62,7 +63,7 @@ fn goes_forward(index: &Index<'_>, observer: &Observer<'_>) -> Result<(), Broken
                             before.into_iter().chain(vacant_since).chain([*mark]),
                         ));
                     }
-                    forgiven = forgot;
+                    forgiven += 1;
                 }
                 newest = Some((*term, node, *mark));
                 vacant_since = None;

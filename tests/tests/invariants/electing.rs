@@ -22,6 +22,7 @@ fn e8_nobody_flaps() {
 const E4: Table = Table {
     id: "E4",
     good: &[
+        ("a store that forgot just now", "10 o see 1 9 b; 30 n rollback 2; 30 o see 1 5 a"),
         ("growing terms", "10 o see 1 5 a; 20 o see 1 6 b; 30 o see 1 9 a"),
         ("the same twice", "10 o see 1 5 a; 20 o see 1 5 a"),
         ("vacant between", "10 o see 1 -; 20 o see 1 5 a; 30 o see 1 -; 40 o see 1 6 a"),
@@ -51,6 +52,14 @@ const E4: Table = Table {
         ("the end comes too soon to tell", "1 n calm; 10 o see 1 -; 16 a stand 1; 20 a won 1 5; 4000 n idle"),
     ],
     bad: &[
+        (
+            "ends at an older term of the same leader",
+            "1 n calm; 10 a lead 1 5 20; 12 o see 1 5 a; 30 a stand 2; 31 a won 2 6; 9000 n idle",
+        ),
+        (
+            "ends at the right term of another",
+            "1 n calm; 10 a stand 1; 11 a won 1 5; 12 o see 1 5 b; 9000 n idle",
+        ),
         ("a smaller term", "10 o see 1 6 a; 20 o see 1 5 b"),
         ("a smaller term, vacant between", "10 o see 1 6 a; 15 o see 1 -; 20 o see 1 5 b"),
         ("a smaller term, unknown between", "10 o see 1 6 a; 15 o see 1 ?; 20 o see 1 5 b"),

@@ -54,6 +54,8 @@ const L2: Table = Table {
 const L7: Table = Table {
     id: "L7",
     good: &[
+        ("a leader updates its record", "1 a open s 1000; 10 a stand 1; 10 s commit 5 s - +election/e/record/leader:5:5:s; 11 a won 1 5; 15 s commit 6 s - +election/e/record/leader:5:6:s; 20 a end 1 released; 21 s commit 7 s - -election/e/record/leader:5; 22 a released 1"),
+        ("deleted at the instant of letting go", "1 a open s 1000; 10 a ask 1; 10 s commit 5 s - +lock/m/x:5:5:s; 11 a got 1 5; 20 a end 1 released; 20 s commit 6 s - -lock/m/x:5; 22 a released 1"),
         ("released once", "10 a hold 1 5 20"),
         ("released twice", "10 a hold 1 5 20; 25 a released 1; 26 a released 1"),
         ("released after the loss", "10 a ask 1; 10 a got 1 5; 10 a until 1 50; 50 a end 1 expired; 50 a told 1; 60 b hold 1 6 70; 80 a released 1"),

@@ -17,6 +17,14 @@ fn e7_there_is_no_ghost_leader() {
 const L6: Table = Table {
     id: "L6",
     good: &[
+        (
+            "the release is under way for long",
+            "1 a open s 1000; 10 a ask 1; 11 s commit 5 s - +lock/m/x:5:5:s; 12 a got 1 5; 20 a end 1 released; 5000 s commit 6 s - -lock/m/x:5; 5001 a released 1",
+        ),
+        (
+            "the entry is deleted at the last instant",
+            "1 a open s 1000; 10 a ask 1; 11 s commit 5 s - +lock/m/x:5:5:s; 20 a quit 1; 2020 s commit 6 s - -lock/m/x:5; 9000 n idle",
+        ),
         ("gave up, and nothing came", "10 a ask 1; 20 a quit 1; 9000 n idle"),
         ("gave up after it was granted", "10 a ask 1; 20 a got 1 5; 20 a quit 1; 30 a end 1 released"),
         (

@@ -18,6 +18,14 @@ const L5: Table = Table {
     id: "L5",
     good: &[
         (
+            "overtaken by two places after all",
+            "0 n calm; 1 a ask 1; 600 b hold 1 5 610; 620 b hold 2 6 630; 640 a got 1 7; 650 a end 1 released; 660 b hold 3 8 670",
+        ),
+        (
+            "overtaken because it is broken for ever",
+            "0 n fault 1 slow a; 0 n calm; 1 a ask 1; 600 b hold 1 5 610; 620 b hold 2 6 630; 640 b hold 3 7 650; 660 b hold 4 8 670",
+        ),
+        (
             "served within the bound",
             "0 n calm; 10 a hold 1 5 20; 30 b ask 1; 5000 b got 1 6; 9000 b end 1 released; 9900 n idle",
         ),

@@ -17,6 +17,10 @@ fn k4_the_loss_of_a_session_is_reported() {
 const K3: Table = Table {
     id: "K3",
     good: &[
+        (
+            "created and gone at the instant of the end",
+            "10 a open s 1000; 500 s commit 5 s - +c/k:5:5:s; 500 s over s closed; 500 s commit 6 - - -c/k:5; 900 n idle",
+        ),
         ("renewed for ever", "10 a open s 1000; 500 a renew s 499 ok; 900 a renew s 899 ok; 1100 n idle"),
         (
             "expires a ttl after its last renewal",

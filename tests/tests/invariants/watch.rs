@@ -82,6 +82,10 @@ const V1: Table = Table {
         ),
     ],
     bad: &[
+        (
+            "not told of a change from before the run was calm",
+            "1 a watch 1 c 0; 2 a snap 1 0; 3 s commit 1 - - +c/k:1:1; 4000 n calm; 9000 n idle",
+        ),
         ("changes without a snapshot", "1 s commit 1 - - +c/k:1:1; 2 a watch 1 c 0; 3 a chg 1 1 +c/k:1:1"),
         (
             "changes after a gap without a snapshot",
