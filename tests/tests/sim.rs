@@ -24,13 +24,13 @@ fn no_seed_of_the_election_violates_an_invariant() {
 }
 
 #[test]
-fn a_renewal_answered_by_a_cache_is_caught() {
-    assert!(batch::catch(&batch(0, 300), StoreBug::RenewalFromCache).is_some());
+fn a_create_that_replaces_is_caught() {
+    assert!(batch::catch(&batch(0, 100), StoreBug::CreateReplaces).is_some());
 }
 
 #[test]
 fn a_watch_that_loses_removals_is_caught() {
-    assert!(batch::catch(&batch(0, 300), StoreBug::WatchLosesRemovals).is_some());
+    assert!(batch::catch(&batch(0, 100), StoreBug::WatchLosesRemovals).is_some());
 }
 
 #[test]
