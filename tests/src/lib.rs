@@ -96,6 +96,8 @@ mod memory;
 pub mod mirror;
 pub mod mutants;
 mod nodes;
+#[cfg(feature = "servers")]
+pub mod servers;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod suite;

@@ -8,7 +8,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use crate::case::Case;
 use crate::cases;
 use crate::context::name;
-use crate::harness::Harness;
+use crate::harness::{Harness, missing_is_a_failure};
 use crate::verdict::{Verdict, judge};
 
 /// More threads than cores: a case mostly waits.
@@ -32,8 +32,8 @@ fn trials(harness: &Arc<dyn Harness>, ignored: usize) -> Vec<Trial> {
     let store = match harness.store() {
         Ok(store) => store,
         Err(missing) => {
-            let required = std::env::var_os("HA_TEST_REQUIRE").is_some_and(|value| value == "1");
-            return trials_without_store(&format!("no store for {}: {missing}", harness.name()), required);
+            let reason = format!("no store for {}: {missing}", harness.name());
+            return trials_without_store(&reason, missing_is_a_failure());
         }
     };
     let backend = store.connect(&name("judge"));

@@ -1,11 +1,13 @@
 use crate::failure::Failure;
 use crate::stage::{self, Stage, minutes};
 use crate::workspace::{Workspace, missing_is_a_failure};
-use crate::{examples, setup, verify};
+use crate::{examples, setup, suite, verify};
 
 const BEFORE_VERIFY: &[Stage] = &[Stage { name: "setup", budget: minutes(3), run: setup::run }];
-pub(crate) const AFTER_VERIFY: &[Stage] =
-    &[Stage { name: "examples", budget: minutes(3), run: examples::run }];
+pub(crate) const AFTER_VERIFY: &[Stage] = &[
+    Stage { name: "examples", budget: minutes(3), run: examples::run },
+    Stage { name: "etcd", budget: minutes(7), run: suite::etcd },
+];
 
 /// All checks, with what they need fetched first; ends with minutes per stage.
 pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<(), Failure> {

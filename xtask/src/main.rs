@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use crate::failure::Failure;
 use crate::workspace::Workspace;
 
+mod apt;
 mod bench;
 mod ci;
 mod command;

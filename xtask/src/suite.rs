@@ -8,6 +8,9 @@ use crate::workspace::Workspace;
 /// More than there are cores: a case mostly waits.
 const THREADS: &str = "10";
 
+/// The variable that says whether tests start real servers.
+const SERVERS: &str = "HA_TEST_SERVERS";
+
 /// All targets but the benchmarks.
 const TARGETS: [&str; 4] = ["--lib", "--bins", "--tests", "--examples"];
 
@@ -16,7 +19,8 @@ pub(crate) fn doctests(workspace: &Workspace) -> Result<Verdict, Failure> {
     Ok(Verdict::Passed)
 }
 
-/// Unit tests and suites, by nextest where it is installed; a failed one does not hide the others.
+/// Unit tests and suites, by nextest where it is installed; a failed one does not hide the others. Those of real servers show as
+/// ignored here: they have a stage of their own.
 pub(crate) fn tests(workspace: &Workspace) -> Result<Verdict, Failure> {
     let mut tests = if command::succeeds(&mut workspace.cargo(["nextest", "--version"])) {
         let mut nextest = workspace.cargo_on_all(&["nextest", "run"])?;
@@ -27,6 +31,15 @@ pub(crate) fn tests(workspace: &Workspace) -> Result<Verdict, Failure> {
         test.args(TARGETS).args(["--no-fail-fast", "--", "--test-threads", THREADS]);
         test
     };
-    command::run(&mut tests)?;
+    command::run(tests.env(SERVERS, "0"))?;
+    Ok(Verdict::Passed)
+}
+
+/// The tools that break servers, and all that runs on etcd: by the test runner of cargo, since nextest would start the servers
+/// anew for each case.
+pub(crate) fn etcd(workspace: &Workspace) -> Result<Verdict, Failure> {
+    let mut tests =
+        workspace.cargo(["test", "--locked", "--package", "ha-conformance", "--features", "servers"]);
+    command::run(tests.args(["--lib", "servers::", "--", "--test-threads", THREADS]))?;
     Ok(Verdict::Passed)
 }

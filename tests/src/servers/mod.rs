@@ -1,0 +1,42 @@
+//! Real servers for tests: started, broken and ended by the test that needs them.
+//!
+//! Nothing is installed and no service of the machine is touched. A server is a child process with a folder and an address of its own, so that
+//! tests run side by side. Whatever happens to the test, also `kill -9`, its servers die and their folders go; the folder of a test that failed
+//! stays, and the message says where.
+//!
+//! | file | what it offers |
+//! |---|---|
+//! | [`Program`] | where the binary of a server comes from, or what to do about one that is missing |
+//! | [`Process`] | one child process: killed, stopped, continued, ended |
+//! | [`Folder`], [`Address`] | a place of its own on the disk and in the network |
+//! | [`etcd`] | one member or a cluster |
+
+mod address;
+pub mod etcd;
+mod folder;
+mod http;
+mod process;
+mod program;
+mod watchdog;
+
+pub use address::Address;
+pub use folder::Folder;
+pub use process::Process;
+pub use program::Program;
+
+use crate::harness::{Missing, missing_is_a_failure};
+
+/// What was found, for a test that ends when it is `None`; the reason is on the standard error then.
+///
+/// # Panics
+/// With `HA_TEST_REQUIRE=1`, if something is missing.
+pub fn or_skip<T>(found: Result<T, Missing>) -> Option<T> {
+    match found {
+        Ok(found) => Some(found),
+        Err(missing) => {
+            assert!(!missing_is_a_failure(), "{missing}");
+            eprintln!("skipped: {missing}");
+            None
+        }
+    }
+}
