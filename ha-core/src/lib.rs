@@ -35,6 +35,7 @@
 //! | [`Coordinator`], [`CoordinatorBuilder`] | connecting, health, [events](Event), shutdown |
 //! | [`Grant`], [`LossReason`], [`Standing`], [`Token`] | what a holder has |
 //! | [`election`], [`lock`] | the recipes |
+//! | [`store`] | a small store for the service itself, guarded by what it holds |
 //! | [`Error`], [`ErrorKind`], [`Effect`] | what went wrong, and whether it changed anything |
 //! | [`memory`] | the store in the memory of one process |
 //! | [`spi`], [`runtime`], [`StoreUrl`] | for those who write a backend |
@@ -52,6 +53,7 @@ pub mod memory;
 mod names;
 pub mod runtime;
 pub mod spi;
+pub mod store;
 mod sync;
 mod token;
 mod url;

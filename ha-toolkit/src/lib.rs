@@ -39,7 +39,7 @@ pub use ha_core::{
     Coordinator, CoordinatorBuilder, Effect, Error, ErrorKind, Event, Events, Grant, Health, Heartbeat, Host,
     LossReason, OverrunPolicy, Scheme, Secret, Standing, StoreUrl, Token, Ttl,
 };
-pub use ha_core::{election, guide, lock, memory, runtime, spi};
+pub use ha_core::{election, guide, lock, memory, runtime, spi, store};
 
 /// Runs the examples of the README.
 #[cfg(doctest)]

@@ -30,8 +30,14 @@ impl Mirror {
     /// Opens a watch and reads nothing yet.
     #[must_use]
     pub fn unread(session: &dyn Session, target: WatchTarget) -> Self {
+        Self::follow(session.watch(target))
+    }
+
+    /// Follows a watch that was opened in another way, and reads nothing yet.
+    #[must_use]
+    pub fn follow(stream: WatchStream) -> Self {
         Self {
-            stream: session.watch(target),
+            stream,
             entries: BTreeMap::new(),
             revision: Revision::default(),
             lineage: Lineage::default(),

@@ -73,7 +73,8 @@ pub(super) async fn check(session: &dyn Session) -> Result<Format, Error> {
         }
         let record = Record { format: FORMAT, token_base: 0 };
         let txn = Txn::new().absent(key()).create_persistent(key(), encode(&record), Naming::Reusable);
-        session.commit(txn).await?;
+        // A conflict: another node was faster. The next round reads what was written, whoever did it.
+        drop(session.commit(txn).await?);
     }
     Err(contended())
 }

@@ -109,6 +109,10 @@ impl Grant {
 
     /// Adds the guard that this grant is still held, so that the transaction changes nothing after somebody else
     /// was granted the same thing, whatever this process believes.
+    ///
+    /// Commit it by [`store().commit(..)`](crate::store::Store::commit) of a coordinator of the same namespace in the same store. What is
+    /// checked is the entry behind the grant: it is there until the grant is released or its session is over, so the fence
+    /// can hold for a moment after the grant was lost here, but never once somebody else has it.
     pub fn fence(&self, txn: Txn) -> Txn {
         txn.held(self.0.stamp.clone())
     }

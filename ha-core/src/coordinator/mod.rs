@@ -33,7 +33,7 @@ pub use lifetime::{LossReason, Standing};
 pub use overrun::OverrunPolicy;
 
 pub(crate) use engine::Engine;
-pub(crate) use hub::Hub;
+pub(crate) use hub::{Hub, Listener, Signal};
 pub(crate) use lifetime::Lifetime;
 pub(crate) use machine::{Context, Driver, Input, Machine, Output, closed};
 
@@ -42,6 +42,7 @@ use crate::error::{Error, ErrorKind};
 use crate::lock::Mutex;
 use crate::names::Name;
 use crate::spi::{Backend, Capabilities};
+use crate::store::Store;
 use hub::Control;
 
 /// One node's connection to a store. Holds one session for all recipes, however many they are.
@@ -116,6 +117,12 @@ impl Coordinator {
         let name = Name::parse_user("mutex", name)?;
         self.refuse_observer("use mutex", &name)?;
         Ok(Mutex::new(&self.0.hub, name))
+    }
+
+    /// The collections of the service itself. An observer reads and watches them.
+    #[must_use]
+    pub fn store(&self) -> Store {
+        Store::new(&self.0.hub)
     }
 
     /// The name of this node.

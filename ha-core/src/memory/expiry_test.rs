@@ -69,8 +69,8 @@ fn what_others_created_again_stays_when_the_first_owner_ends() {
     let txn = || Txn::new().create_owned(key("a"), "", Naming::Reusable);
     let created = runtime.block_on(first.commit(txn())).unwrap().committed().unwrap();
     let delete = Txn::new().delete(created.stamps[0].clone().unwrap());
-    runtime.block_on(second.commit(delete)).unwrap();
-    runtime.block_on(second.commit(txn())).unwrap();
+    assert!(runtime.block_on(second.commit(delete)).unwrap().is_committed());
+    assert!(runtime.block_on(second.commit(txn())).unwrap().is_committed());
     runtime.block_on(first.close()).unwrap();
     assert_eq!(count(&runtime, &*second, "c"), 1);
 }

@@ -65,7 +65,7 @@ fn a_lost_request_does_nothing_and_the_next_one_passes() {
     let error = bed.create("a").unwrap_err();
     assert_eq!((error.kind(), error.effect()), (ErrorKind::Unavailable, Effect::NotApplied));
     assert!(bed.names().is_empty());
-    bed.create("a").unwrap();
+    assert!(bed.create("a").unwrap().is_committed());
     assert_eq!(bed.names(), ["a"]);
 }
 
@@ -169,7 +169,7 @@ fn requests_of_a_cut_node_wait_without_effect_until_it_is_healed() {
 #[test]
 fn what_waits_for_a_cut_node_is_told_when_its_session_is_over() {
     let bed = Bed::new();
-    bed.create("a").unwrap();
+    assert!(bed.create("a").unwrap().is_committed());
     bed.faults.cut("n1");
     let commit = start(bed.session.commit(persistent("b")));
     let close = start(bed.session.close());
@@ -202,7 +202,7 @@ fn with_replies_cut_the_effect_is_there_and_the_answer_waits() {
 #[test]
 fn a_close_that_nobody_waits_for_goes_on() {
     let bed = Bed::new();
-    bed.create("a").unwrap();
+    assert!(bed.create("a").unwrap().is_committed());
     bed.faults.cut("n1");
     drop(start(bed.session.close()));
     bed.runtime.run();
@@ -284,7 +284,7 @@ fn a_slow_node_waits_both_ways_and_hears_late() {
 #[test]
 fn an_administrator_ends_sessions_and_deletes_entries() {
     let bed = Bed::new();
-    bed.create("mine").unwrap();
+    assert!(bed.create("mine").unwrap().is_committed());
     bed.other("theirs");
     let mut watch = bed.healthy.watch(WatchTarget::Collection(collection("c")));
     assert!(next_now(&mut watch).is_ready());
@@ -308,7 +308,7 @@ fn renewals_fail_without_effect_while_everything_else_works() {
     let bed = Bed::new();
     bed.faults.fail_renewals("n1", true);
     assert_eq!(bed.runtime.block_on(bed.session.renew()).unwrap_err().kind(), ErrorKind::Unavailable);
-    bed.create("a").unwrap();
+    assert!(bed.create("a").unwrap().is_committed());
     bed.faults.fail_renewals("n1", false);
     bed.runtime.block_on(bed.session.renew()).unwrap();
     bed.faults.fail_renewals("n1", true);
@@ -320,8 +320,8 @@ fn renewals_fail_without_effect_while_everything_else_works() {
 fn requests_are_counted() {
     let bed = Bed::new();
     let before = bed.backend.stats();
-    bed.create("a").unwrap();
-    bed.create("a").unwrap();
+    assert!(bed.create("a").unwrap().is_committed());
+    assert!(!bed.create("a").unwrap().is_committed());
     bed.runtime.block_on(bed.session.renew()).unwrap();
     bed.runtime.block_on(bed.session.list(&collection("c"), Page::oldest(1))).unwrap();
     let mut watch = bed.session.watch(WatchTarget::Entry(key("a")));

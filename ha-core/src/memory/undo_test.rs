@@ -91,7 +91,7 @@ fn owned_entries_that_came_back_still_vanish_with_their_session() {
 fn sessions_opened_meanwhile_are_lost_and_ended_ones_come_back() {
     let bed = Bed::new();
     let ended = bed.runtime.open(&bed.backend, "n2", TTL);
-    bed.runtime.block_on(ended.commit(owned("of-ended"))).unwrap();
+    assert!(bed.runtime.block_on(ended.commit(owned("of-ended"))).unwrap().is_committed());
     bed.write(owned("mine"));
     bed.runtime.block_on(ended.close()).unwrap();
     let opened = bed.runtime.open(&bed.backend, "n3", TTL);

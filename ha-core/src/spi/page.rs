@@ -51,6 +51,13 @@ impl Page {
         Self::new(Order::Name { after: Some(after) }, limit)
     }
 
+    /// The entry of this name, if there is one, and nothing else: a page of one, beginning behind the greatest name below it. What
+    /// it shows may be the entry *after* that name, so look at the key.
+    #[must_use]
+    pub fn at(name: &Name) -> Self {
+        Self::new(Order::Name { after: name.predecessor() }, 1)
+    }
+
     /// The oldest entries.
     #[must_use]
     pub fn oldest(limit: usize) -> Self {

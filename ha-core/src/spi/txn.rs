@@ -131,6 +131,12 @@ impl Txn {
         self.operation(Operation::Create { key, value: value.into(), owned: false, naming })
     }
 
+    /// Creates an entry that stays until it is deleted and whose name can be used again: what users of the
+    /// [store](crate::store) want.
+    pub fn create(self, key: Key, value: impl Into<Bytes>) -> Self {
+        self.create_persistent(key, value, Naming::Reusable)
+    }
+
     /// Replaces the value of the entry, if it is in the very state of `stamp`.
     pub fn update(self, stamp: Stamp, value: impl Into<Bytes>) -> Self {
         self.operation(Operation::Update { stamp, value: value.into() })
@@ -188,6 +194,7 @@ impl Txn {
 
 /// How a transaction ended that the store has decided on.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a conflict is an outcome too, and has changed nothing"]
 #[non_exhaustive]
 pub enum Outcome {
     /// Every guard was satisfied and every operation applied, once.
@@ -204,6 +211,12 @@ impl Outcome {
             Self::Committed(committed) => committed.lineage,
             Self::Conflict(conflict) => conflict.lineage,
         }
+    }
+
+    /// Whether every operation was applied.
+    #[must_use]
+    pub fn is_committed(&self) -> bool {
+        matches!(self, Self::Committed(_))
     }
 
     /// The commit, if it was one.

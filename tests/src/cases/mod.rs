@@ -17,6 +17,10 @@ mod mutex;
 mod names;
 mod reads;
 mod sessions;
+mod store;
+mod store_doubt;
+mod store_fence;
+mod store_watch;
 mod txn;
 mod watch;
 
@@ -43,6 +47,10 @@ const REGISTRY: &[&[Case]] = &[
     cancellation::CASES,
     crashes::CASES,
     forgetting::CASES,
+    store::CASES,
+    store_doubt::CASES,
+    store_fence::CASES,
+    store_watch::CASES,
 ];
 
 /// All cases.

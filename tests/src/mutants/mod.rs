@@ -7,6 +7,7 @@ mod names;
 mod reads;
 mod relabel;
 mod sessions;
+mod stores;
 mod watches;
 
 use std::fmt;
@@ -48,6 +49,7 @@ const REGISTRY: &[&[Mutant]] = &[
     reads::MUTANTS,
     names::MUTANTS,
     sessions::MUTANTS,
+    stores::MUTANTS,
     watches::MUTANTS,
 ];
 

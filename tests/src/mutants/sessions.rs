@@ -123,7 +123,7 @@ impl Defect for EntriesOnly {
         for segment in ["c", "d"] {
             let collection = ha_core::spi::Collection::parse(&["conformance", segment])?;
             for entry in owned(&**session, &[collection], other).await {
-                session.commit(Txn::new().delete(entry.stamp().clone())).await?;
+                drop(session.commit(Txn::new().delete(entry.stamp().clone())).await?);
             }
         }
         Ok(())
