@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lifetime::{Lifetime, LossReason, Standing};
 use crate::names::Name;
-use crate::spi::{Stamp, Txn};
+use crate::spi::{Guard, Revision, Stamp, Txn};
 use crate::token::Token;
 
 /// Proof, for the holder itself, of something exclusive that it holds.
@@ -31,7 +31,7 @@ struct Inner {
     kind: &'static str,
     name: Name,
     token: Token,
-    stamp: Stamp,
+    fence: Guard,
     life: Arc<Lifetime>,
     ended: CancellationToken,
     reason: OnceLock<LossReason>,
@@ -40,9 +40,18 @@ struct Inner {
 impl Grant {
     /// The grant that the entry of `stamp`, created by the session of `life`, stands for.
     pub(crate) fn new(kind: &'static str, name: Name, stamp: Stamp, life: Arc<Lifetime>) -> Self {
-        let token = Token::new(stamp.created().as_u64().saturating_add(life.token_base()));
+        Self::fenced(kind, name, stamp.created(), Guard::Held(stamp), life)
+    }
+
+    /// The grant that the entry of `stamp` stands for as long as it has this very state.
+    pub(crate) fn of_state(kind: &'static str, name: Name, stamp: Stamp, life: Arc<Lifetime>) -> Self {
+        Self::fenced(kind, name, stamp.created(), Guard::Unchanged(stamp), life)
+    }
+
+    fn fenced(kind: &'static str, name: Name, created: Revision, fence: Guard, life: Arc<Lifetime>) -> Self {
+        let token = Token::new(created.as_u64().saturating_add(life.token_base()));
         let ended = life.over().child_token();
-        Self(Arc::new(Inner { kind, name, token, stamp, life, ended, reason: OnceLock::new() }))
+        Self(Arc::new(Inner { kind, name, token, fence, life, ended, reason: OnceLock::new() }))
     }
 
     /// The fencing token.
@@ -114,7 +123,12 @@ impl Grant {
     /// checked is the entry behind the grant: it is there until the grant is released or its session is over, so the fence
     /// can hold for a moment after the grant was lost here, but never once somebody else has it.
     pub fn fence(&self, txn: Txn) -> Txn {
-        txn.held(self.0.stamp.clone())
+        txn.guard(self.0.fence.clone())
+    }
+
+    /// What kind of thing is held.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.0.kind
     }
 
     /// Ends the grant locally, before anything is sent. The first reason stays, also that of the whole session.

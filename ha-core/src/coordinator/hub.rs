@@ -1,6 +1,7 @@
 //! What the parts of one coordinator share: the present session, the engines, the history seen, the events.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -66,7 +67,7 @@ pub(crate) struct Identity {
 const CROWD: usize = 10_000;
 
 /// Recipe handles of one name share an engine; found by kind and name.
-type Recipes = BTreeMap<(&'static str, Name), Weak<dyn Any + Send + Sync>>;
+type Recipes = BTreeMap<(Cow<'static, str>, Name), Weak<dyn Any + Send + Sync>>;
 
 #[derive(Default)]
 struct State {
@@ -204,11 +205,11 @@ impl Hub {
     /// The shared engine of `kind` and `name`, made by `make` if there is none.
     pub(crate) fn recipe<T: Send + Sync + 'static>(
         &self,
-        kind: &'static str,
+        kind: impl Into<Cow<'static, str>>,
         name: &Name,
         make: impl FnOnce() -> Arc<T>,
     ) -> Arc<T> {
-        let key = (kind, name.clone());
+        let key = (kind.into(), name.clone());
         let find = |state: &State| state.recipes.get(&key).and_then(Weak::upgrade)?.downcast().ok();
         let found = find(&lock(&self.state));
         if let Some(recipe) = found {

@@ -33,6 +33,8 @@ pub enum LossReason {
     Unhealthy,
     /// The coordinator shuts down.
     Shutdown,
+    /// Its holder went on as a reader.
+    Downgraded,
 }
 
 impl fmt::Display for LossReason {
@@ -46,6 +48,7 @@ impl fmt::Display for LossReason {
             Self::Transferred => "handed over",
             Self::Unhealthy => "the service is not healthy",
             Self::Shutdown => "shutting down",
+            Self::Downgraded => "held to read only",
         })
     }
 }

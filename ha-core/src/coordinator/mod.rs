@@ -39,7 +39,7 @@ pub(crate) use machine::{Context, Driver, Input, Machine, Output, closed};
 
 use crate::election::Election;
 use crate::error::{Error, ErrorKind};
-use crate::lock::Mutex;
+use crate::lock::{Mutex, RwLock, Semaphore};
 use crate::names::Name;
 use crate::spi::{Backend, Capabilities};
 use crate::store::Store;
@@ -117,6 +117,27 @@ impl Coordinator {
         let name = Name::parse_user("mutex", name)?;
         self.refuse_observer("use mutex", &name)?;
         Ok(Mutex::new(&self.0.hub, name))
+    }
+
+    /// The read-write lock of this name. It does not keep the coordinator, as [`mutex`](Self::mutex) says.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a bad name; `Unsupported` on an observer, which can hold nothing.
+    pub fn rw_lock(&self, name: &str) -> Result<RwLock, Error> {
+        let name = Name::parse_user("read-write lock", name)?;
+        self.refuse_observer("use read-write lock", &name)?;
+        Ok(RwLock::new(&self.0.hub, name))
+    }
+
+    /// The semaphore of this name, with as many permits as all its users say: 1 to [`Semaphore::MAX_PERMITS`]. It does not keep the
+    /// coordinator, as [`mutex`](Self::mutex) says.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a bad name or number of permits; `Unsupported` on an observer, which can hold nothing.
+    pub fn semaphore(&self, name: &str, permits: u32) -> Result<Semaphore, Error> {
+        let name = Name::parse_user("semaphore", name)?;
+        self.refuse_observer("use semaphore", &name)?;
+        Semaphore::new(&self.0.hub, name, permits)
     }
 
     /// The collections of the service itself. An observer reads and watches them.

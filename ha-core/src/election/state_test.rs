@@ -70,7 +70,7 @@ impl Play for State {
         match delivery {
             Delivery::Elected { caller, candidacy, leadership, stamp, .. } => {
                 let undelivered = Request::Undelivered { leadership, caller, candidacy };
-                News::Granted { caller, grant: leadership, stamp, undelivered }
+                News::Granted { caller, grant: leadership, weight: 1, stamp, undelivered }
             }
             Delivery::Rejected { caller, error } => News::Answered { caller, error: Some(error.kind()) },
             Delivery::Resigned { caller } => News::Answered { caller, error: None },

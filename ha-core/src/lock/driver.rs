@@ -6,20 +6,22 @@ use std::sync::{Arc, Mutex as StdMutex};
 
 use tokio::sync::oneshot;
 
-use super::mutex::MutexGuard;
+use super::held::Held;
 use super::queue::{Delivery, Patience, Queue, Request};
+use super::record::{Kind, Share};
 use crate::coordinator::{Driver, Engine, Grant, Lifetime, LossReason};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::names::Name;
 use crate::spi::Stamp;
 use crate::sync::lock;
 
 /// The answer to an acquire: a guard, or `None` for a caller that does not wait.
-type Answer = Result<Option<MutexGuard>, Error>;
+pub(super) type Answer = Result<Option<Held>, Error>;
 
-/// Where callers of one mutex wait.
+/// Where callers of one lock wait.
 pub(super) struct Ports {
     name: Name,
+    kind: Kind,
     next: AtomicU64,
     waiters: StdMutex<BTreeMap<u64, oneshot::Sender<Answer>>>,
     releases: StdMutex<BTreeMap<u64, oneshot::Sender<()>>>,
@@ -28,9 +30,10 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    pub(super) fn new(name: Name) -> Self {
+    pub(super) fn new(name: Name, kind: Kind) -> Self {
         Self {
             name,
+            kind,
             next: AtomicU64::new(1),
             waiters: StdMutex::default(),
             releases: StdMutex::default(),
@@ -40,6 +43,10 @@ impl Ports {
 
     pub(super) fn name(&self) -> &Name {
         &self.name
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
     }
 
     pub(super) fn wait(&self) -> (u64, oneshot::Receiver<Answer>) {
@@ -67,7 +74,7 @@ impl Ports {
         Some(grant)
     }
 
-    /// Whether this process holds the lock.
+    /// Whether this process holds the lock, or a share of it.
     pub(super) fn is_held(&self) -> bool {
         !lock(&self.grants).is_empty()
     }
@@ -81,18 +88,54 @@ impl Ports {
     }
 }
 
-fn grant(engine: &Arc<Engine<Queue>>, life: &Arc<Lifetime>, delivery: (u64, u64, Stamp, Patience)) {
-    let (waiter, place, stamp, patience) = delivery;
-    if !life.is_valid() {
-        engine.request(Request::Undelivered { place, waiter, patience });
-        return;
-    }
+/// Makes the guard of a place that is held.
+fn hold(engine: &Arc<Engine<Queue>>, life: &Arc<Lifetime>, place: u64, share: Share, stamp: Stamp) -> Held {
     let ports = &engine.ports;
-    let grant = Grant::new("mutex", ports.name.clone(), stamp, Arc::clone(life));
-    engine.hub().granted("mutex", &grant);
+    let (noun, name) = (ports.kind.noun(share), ports.name.clone());
+    let grant = match (ports.kind, share) {
+        // Its holder may go on as a reader, in the same entry.
+        (Kind::RwLock, Share::Whole) => Grant::of_state(noun, name, stamp, Arc::clone(life)),
+        _ => Grant::new(noun, name, stamp, Arc::clone(life)),
+    };
+    engine.hub().granted(noun, &grant);
     lock(&ports.grants).insert(place, grant.clone());
-    // If the waiter is gone the guard is dropped, which releases the place.
-    ports.answer(waiter, Ok(Some(MutexGuard::new(Arc::clone(engine), place, grant))));
+    Held::new(Arc::clone(engine), place, share, grant)
+}
+
+fn granted(
+    engine: &Arc<Engine<Queue>>,
+    life: Option<&Arc<Lifetime>>,
+    (waiter, place, stamp): (u64, u64, Stamp),
+    (share, patience): (Share, Patience),
+) {
+    match life.filter(|life| life.is_valid()) {
+        Some(life) => {
+            let held = hold(engine, life, place, share, stamp);
+            // If the waiter is gone the guard is dropped, which releases the place.
+            engine.ports.answer(waiter, Ok(Some(held)));
+        }
+        None => engine.request(Request::Undelivered { place, waiter, share, patience }),
+    }
+}
+
+fn downgraded(
+    engine: &Arc<Engine<Queue>>,
+    life: Option<&Arc<Lifetime>>,
+    caller: u64,
+    place: u64,
+    stamp: Stamp,
+) {
+    let answer = match life.filter(|life| life.is_valid()) {
+        Some(life) => Ok(Some(hold(engine, life, place, Share::Read, stamp))),
+        None => {
+            engine.request(Request::Release { place, caller: None });
+            let error = Error::new(ErrorKind::SessionLost, "downgrade write lock");
+            Err(error
+                .on(format_args!("{:?}", engine.ports.name.as_str()))
+                .because("the session ran out meanwhile; nothing is held, acquire it again"))
+        }
+    };
+    engine.ports.answer(caller, answer);
 }
 
 impl Driver for Queue {
@@ -101,10 +144,10 @@ impl Driver for Queue {
     fn deliver(engine: &Arc<Engine<Self>>, delivery: Delivery, life: Option<&Arc<Lifetime>>) {
         let ports = &engine.ports;
         match delivery {
-            Delivery::Granted { waiter, place, stamp, patience } => match life {
-                Some(life) => grant(engine, life, (waiter, place, stamp, patience)),
-                None => engine.request(Request::Undelivered { place, waiter, patience }),
-            },
+            Delivery::Granted { waiter, place, share, stamp, patience } => {
+                granted(engine, life, (waiter, place, stamp), (share, patience));
+            }
+            Delivery::Downgraded { caller, place, stamp } => downgraded(engine, life, caller, place, stamp),
             Delivery::Contended { waiter } => ports.answer(waiter, Ok(None)),
             Delivery::Rejected { waiter, error } => ports.answer(waiter, Err(error)),
             Delivery::Released { caller } => {
@@ -116,7 +159,7 @@ impl Driver for Queue {
             }
             Delivery::Forgotten { place } => {
                 if let Some(grant) = ports.end(place, LossReason::Forgotten) {
-                    engine.hub().ended("mutex", &grant);
+                    engine.hub().ended(grant.kind(), &grant);
                 }
             }
         }

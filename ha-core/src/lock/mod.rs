@@ -1,8 +1,14 @@
 //! Distributed locks: queues of session-owned entries.
 
 mod driver;
+mod handle;
+mod held;
 mod mutex;
 mod queue;
 mod record;
+mod rw_lock;
+mod semaphore;
 
 pub use mutex::{Mutex, MutexGuard};
+pub use rw_lock::{ReadGuard, RwLock, WriteGuard};
+pub use semaphore::{Semaphore, SemaphoreGuard};

@@ -5,14 +5,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::driver::Ports;
-use super::queue::{Patience, Queue, Request};
-use super::record::{Record, queue};
-use crate::coordinator::{Engine, Grant, Hub, LossReason, closed};
-use crate::error::{Error, ErrorKind};
+use super::handle::Handle;
+use super::held::Held;
+use super::record::{Kind, Share};
+use crate::coordinator::{Grant, Hub};
+use crate::error::Error;
 use crate::names::Name;
-
-const ACQUIRE: &str = "acquire mutex";
 
 /// A lock that one holder at a time has, among all nodes of the namespace. First come, first served.
 ///
@@ -28,23 +26,17 @@ const ACQUIRE: &str = "acquire mutex";
 /// It is not re-entrant: a task that asks for a mutex that it holds waits for itself, for ever. A deletion of the holder's entry by an
 /// administrator is not noticed by the holder; its [`fence`](Grant::fence) is.
 #[derive(Clone)]
-pub struct Mutex {
-    engine: Arc<Engine<Queue>>,
-}
+pub struct Mutex(Handle);
 
 impl Mutex {
     pub(crate) fn new(hub: &Arc<Hub>, name: Name) -> Self {
-        let engine = hub.recipe("lock", &name, || {
-            let state = Queue::new(queue(&name), Record::mutex(&hub.identity().node));
-            Engine::start(hub, state, Ports::new(name.clone()))
-        });
-        Self { engine }
+        Self(Handle::new(hub, name, Kind::Mutex))
     }
 
     /// The name.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.engine.ports.name().as_str()
+        self.0.name()
     }
 
     /// Waits for the lock, as long as it takes: through outages of the backend and losses of the session as well.
@@ -55,10 +47,7 @@ impl Mutex {
     /// # Cancel safety
     /// Dropping the future gives up the place of this call: no lock stays held, nobody waits behind a ghost.
     pub async fn acquire(&self) -> Result<MutexGuard, Error> {
-        match self.wait(Patience::Forever).await? {
-            Some(guard) => Ok(guard),
-            None => Err(closed(ACQUIRE, self.name())),
-        }
+        self.0.acquire(Share::Whole).await.map(MutexGuard)
     }
 
     /// Waits for the lock, at most for `timeout`.
@@ -69,11 +58,7 @@ impl Mutex {
     /// # Cancel safety
     /// As [`acquire`](Self::acquire).
     pub async fn acquire_timeout(&self, timeout: Duration) -> Result<MutexGuard, Error> {
-        let deadline = self.engine.hub().runtime().now() + timeout;
-        match self.wait(Patience::Until(deadline)).await? {
-            Some(guard) => Ok(guard),
-            None => Err(Error::new(ErrorKind::Timeout, ACQUIRE).on(format_args!("{:?}", self.name()))),
-        }
+        self.0.acquire_timeout(Share::Whole, timeout).await.map(MutexGuard)
     }
 
     /// Takes the lock if nobody has it or waits for it; `None` otherwise, at once.
@@ -87,34 +72,7 @@ impl Mutex {
     /// # Cancel safety
     /// As [`acquire`](Self::acquire).
     pub async fn try_acquire(&self) -> Result<Option<MutexGuard>, Error> {
-        self.wait(Patience::None).await
-    }
-
-    /// Waits for a guard that is valid when it is handed to the caller: a process that was frozen in between goes on waiting.
-    async fn wait(&self, patience: Patience) -> Result<Option<MutexGuard>, Error> {
-        loop {
-            match self.wait_once(patience).await? {
-                Some(guard) if !guard.is_valid() => drop(guard),
-                answer => return Ok(answer),
-            }
-        }
-    }
-
-    async fn wait_once(&self, patience: Patience) -> Result<Option<MutexGuard>, Error> {
-        let (waiter, answer) = self.engine.ports.wait();
-        let cancel = CancelOnDrop { engine: &self.engine, waiter: Some(waiter) };
-        let held_here = self.engine.ports.is_held();
-        self.engine.request(Request::Acquire { waiter, patience });
-        let answer = if held_here && patience != Patience::None {
-            // For whoever looks for a task that waits for itself.
-            let span =
-                tracing::warn_span!("waiting for a mutex that this process holds", mutex = self.name());
-            tracing::Instrument::instrument(answer, span).await
-        } else {
-            answer.await
-        };
-        cancel.disarm();
-        answer.unwrap_or_else(|_gone| Err(closed(ACQUIRE, self.name())))
+        Ok(self.0.try_acquire(Share::Whole).await?.map(MutexGuard))
     }
 }
 
@@ -124,47 +82,17 @@ impl fmt::Debug for Mutex {
     }
 }
 
-/// Takes a waiter out of the queue when its future is dropped.
-struct CancelOnDrop<'a> {
-    engine: &'a Arc<Engine<Queue>>,
-    waiter: Option<u64>,
-}
-
-impl CancelOnDrop<'_> {
-    fn disarm(mut self) {
-        self.waiter = None;
-    }
-}
-
-impl Drop for CancelOnDrop<'_> {
-    fn drop(&mut self) {
-        if let Some(waiter) = self.waiter {
-            self.engine.ports.cancel(waiter);
-            self.engine.request(Request::Cancel { waiter });
-        }
-    }
-}
-
 /// The lock, held. Derefs to [`Grant`]: watch [`lost`](Grant::lost), hand on the [`token`](Grant::token).
 ///
 /// It can be moved and released from any task. Dropping it releases the lock in the background: soon, but not before the next line runs.
 #[must_use = "dropping the guard releases the mutex"]
-pub struct MutexGuard {
-    engine: Arc<Engine<Queue>>,
-    place: u64,
-    grant: Grant,
-    released: bool,
-}
+pub struct MutexGuard(pub(super) Held);
 
 impl MutexGuard {
-    pub(super) fn new(engine: Arc<Engine<Queue>>, place: u64, grant: Grant) -> Self {
-        Self { engine, place, grant, released: false }
-    }
-
     /// A clone of the grant, for work that is spawned.
     #[must_use]
     pub fn grant(&self) -> Grant {
-        self.grant.clone()
+        self.0.grant().clone()
     }
 
     /// Releases the lock, and returns once others can have it. End the guarded work before.
@@ -176,20 +104,9 @@ impl MutexGuard {
     ///
     /// # Cancel safety
     /// The release goes on in the background.
-    pub async fn release(mut self) -> Result<(), Error> {
-        let (caller, done) = self.engine.ports.wait_release();
-        self.let_go(Some(caller));
-        // An answer that cannot come any more means that the session is over.
-        drop(done.await);
+    pub async fn release(self) -> Result<(), Error> {
+        self.0.release().await;
         Ok(())
-    }
-
-    fn let_go(&mut self, caller: Option<u64>) {
-        self.released = true;
-        if let Some(grant) = self.engine.ports.end(self.place, LossReason::Released) {
-            self.engine.hub().ended("mutex", &grant);
-        }
-        self.engine.request(Request::Release { place: self.place, caller });
     }
 }
 
@@ -197,20 +114,12 @@ impl Deref for MutexGuard {
     type Target = Grant;
 
     fn deref(&self) -> &Grant {
-        &self.grant
-    }
-}
-
-impl Drop for MutexGuard {
-    fn drop(&mut self) {
-        if !self.released {
-            self.let_go(None);
-        }
+        self.0.grant()
     }
 }
 
 impl fmt::Debug for MutexGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("MutexGuard").field(&self.grant).finish()
+        f.debug_tuple("MutexGuard").field(self.0.grant()).finish()
     }
 }

@@ -308,7 +308,8 @@ async fn foreign_place(cx: &Context, value: &'static str) -> Coordinator {
 }
 
 async fn a_lock_used_as_another_kind_is_a_clear_error(cx: Context) {
-    let node = foreign_place(&cx, r#"{"kind":"semaphore","node":"other","permits":3}"#).await;
+    let (node, other) = (cx.node("node").await, cx.node("other").await);
+    let _held = other.semaphore("deploy", 3).unwrap().acquire().await.unwrap();
     let error = cx.within("an answer", 20, node.mutex("deploy").unwrap().acquire()).await;
     let error = refused(error, ErrorKind::TypeMismatch);
     let text = error.to_string();

@@ -17,7 +17,7 @@ use std::fmt;
 use crate::coordinator::Machine;
 use crate::error::ErrorKind;
 use crate::runtime::Instant;
-use crate::spi::Stamp;
+use crate::spi::{Entry, Stamp};
 
 pub(crate) use manual::Manual;
 pub(crate) use process::Process;
@@ -30,8 +30,10 @@ pub(crate) use world::{Faults, World};
 /// What a delivery means, whatever the recipe.
 #[derive(Debug)]
 pub(crate) enum News<R> {
-    /// `caller` holds `grant`. If its session has run out the machine is told `undelivered`.
-    Granted { caller: u64, grant: u64, stamp: Stamp, undelivered: R },
+    /// `caller` holds `grant`, which takes so much of [`Play::CAPACITY`]. If its session has run out the machine is told `undelivered`.
+    Granted { caller: u64, grant: u64, weight: u64, stamp: Stamp, undelivered: R },
+    /// `caller` holds what it held as `grant` before, with this weight now.
+    Weakened { caller: u64, grant: u64, weight: u64, stamp: Stamp, undelivered: R },
     /// `caller` has its answer, which is no grant.
     Answered { caller: u64, error: Option<ErrorKind> },
     /// `grant` is over; its holder has yet to let go.
@@ -40,6 +42,9 @@ pub(crate) enum News<R> {
 
 /// A recipe's state machine, as the scheduler of a world drives it.
 pub(crate) trait Play: Machine + fmt::Debug + Sized {
+    /// How much there is to hold at once.
+    const CAPACITY: u64 = 1;
+
     /// The machine of the process `node`.
     fn create(node: usize) -> Self;
 
@@ -51,6 +56,16 @@ pub(crate) trait Play: Machine + fmt::Debug + Sized {
 
     /// The holder of `grant` lets go, and wants to know when that is done.
     fn let_go(grant: u64, caller: Option<u64>) -> Self::Request;
+
+    /// The holder of `grant` goes on with less, if that can be; `caller` gets the answer.
+    fn weaken(_grant: u64, _caller: u64) -> Option<Self::Request> {
+        None
+    }
+
+    /// How much of the capacity the entry takes, if it is one that is granted in the order of age.
+    fn takes(_entry: &Entry) -> Option<u64> {
+        None
+    }
 
     /// Something else that may be asked at any time, and whether `caller` gets an answer.
     fn meddle(caller: u64, random: &mut Random) -> Option<(Self::Request, bool)>;

@@ -19,6 +19,7 @@ const BELIEF: Duration = Duration::from_secs(9);
 pub(crate) struct Held {
     pub(crate) grant: u64,
     pub(crate) token: u64,
+    pub(crate) weight: u64,
     session: SessionId,
     ended: bool,
 }
@@ -44,8 +45,8 @@ pub(crate) struct Process<M: Play> {
     unsaid: VecDeque<M::Request>,
     /// What callers were told that are not granted anything.
     pub(crate) answers: BTreeMap<u64, Option<ErrorKind>>,
-    /// The grants handed out since the world looked last.
-    pub(crate) granted: Vec<Stamp>,
+    /// The grants handed out since the world looked last, and their weights.
+    pub(crate) granted: Vec<(Stamp, u64)>,
 }
 
 impl<M: Play> Process<M> {
@@ -226,6 +227,18 @@ impl<M: Play> Process<M> {
         self.feed(Input::Request(M::let_go(held.grant, caller)));
     }
 
+    /// The holder goes on with less.
+    pub(crate) fn weaken(&mut self, nth: usize) {
+        let caller = self.new_caller();
+        if self.held[nth].weight == M::CAPACITY
+            && let Some(request) = M::weaken(self.held[nth].grant, caller)
+        {
+            self.held.remove(nth);
+            self.waiting.insert(caller);
+            self.feed(Input::Request(request));
+        }
+    }
+
     pub(crate) fn meddle(&mut self, random: &mut Random) {
         let caller = self.new_caller();
         if let Some((request, awaited)) = M::meddle(caller, random) {
@@ -291,21 +304,19 @@ impl<M: Play> Process<M> {
 
     fn deliver(&mut self, news: News<M::Request>) {
         match news {
-            News::Granted { caller, grant, stamp, undelivered } => {
-                let Some(session) = self.session.clone().filter(|_| self.is_valid()) else {
-                    self.unsaid.push_back(undelivered);
-                    if !self.is_slow {
-                        self.say_unsaid();
-                    }
-                    return;
-                };
-                let token = stamp.created().as_u64();
-                self.granted.push(stamp);
-                if self.waiting.remove(&caller) {
-                    self.held.push(Held { grant, token, session, ended: false });
+            News::Granted { caller, grant, weight, stamp, undelivered } => {
+                if let Some(session) = self.usable(undelivered) {
+                    let token = stamp.created().as_u64();
+                    self.granted.push((stamp, weight));
+                    self.take(caller, Held { grant, token, weight, session, ended: false });
+                }
+            }
+            News::Weakened { caller, grant, weight, stamp, undelivered } => {
+                if let Some(session) = self.usable(undelivered) {
+                    let token = stamp.created().as_u64();
+                    self.take(caller, Held { grant, token, weight, session, ended: false });
                 } else {
-                    // Nobody takes it: the guard is dropped.
-                    self.inbox.push_back(Input::Request(M::let_go(grant, None)));
+                    self.waiting.remove(&caller);
                 }
             }
             News::Answered { caller, error } => {
@@ -315,6 +326,27 @@ impl<M: Play> Process<M> {
             News::Ended { grant } => {
                 self.held.iter_mut().filter(|held| held.grant == grant).for_each(|held| held.ended = true);
             }
+        }
+    }
+
+    /// The session of a grant, if that is believed in; otherwise the machine is told.
+    fn usable(&mut self, undelivered: M::Request) -> Option<SessionId> {
+        let session = self.session.clone().filter(|_| self.is_valid());
+        if session.is_none() {
+            self.unsaid.push_back(undelivered);
+            if !self.is_slow {
+                self.say_unsaid();
+            }
+        }
+        session
+    }
+
+    fn take(&mut self, caller: u64, held: Held) {
+        if self.waiting.remove(&caller) {
+            self.held.push(held);
+        } else {
+            // Nobody takes it: the guard is dropped.
+            self.inbox.push_back(Input::Request(M::let_go(held.grant, None)));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Several processes on one store, and a scheduler that a seed decides.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::wire::Request;
@@ -7,7 +8,7 @@ use super::{Play, Process, Random, Store};
 use crate::coordinator::Input;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::Instant;
-use crate::spi::SessionId;
+use crate::spi::{SessionId, Stamp};
 
 /// What may go wrong in a world, beyond delays.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +27,9 @@ pub(crate) struct World<M: Play> {
     faults: Faults,
     /// Requests of sessions that are over; they may still reach the store.
     late: Vec<(SessionId, Request)>,
-    newest_token: u64,
+    /// The newest token of each weight, and all tokens.
+    newest: BTreeMap<u64, u64>,
+    tokens: BTreeSet<u64>,
     pub(crate) grants: usize,
     /// What a reader of a failure wants to know.
     seed: u64,
@@ -41,7 +44,8 @@ impl<M: Play> World<M> {
             random: Random::new(seed),
             faults,
             late: Vec::new(),
-            newest_token: 0,
+            newest: BTreeMap::new(),
+            tokens: BTreeSet::new(),
             grants: 0,
             seed,
         };
@@ -65,24 +69,29 @@ impl<M: Play> World<M> {
     fn check(&mut self) {
         let seed = self.seed;
         for process in &mut self.processes {
-            for stamp in process.granted.drain(..) {
+            for (stamp, weight) in process.granted.drain(..) {
                 self.grants += 1;
                 let token = stamp.created().as_u64();
-                assert!(
-                    token > self.newest_token,
-                    "seed {seed}: token {token} is not larger than those before"
-                );
-                self.newest_token = token;
+                // Those that could not be held beside it came before it.
+                let before = self.newest.range(M::CAPACITY - weight + 1..).map(|(_, token)| *token).max();
+                assert!(before < Some(token), "seed {seed}: token {token} is not larger than {before:?}");
+                assert!(self.tokens.insert(token), "seed {seed}: token {token} was granted twice");
+                let newest = self.newest.entry(weight).or_default();
+                *newest = token.max(*newest);
                 let author = self.store.author(stamp.created());
                 assert_eq!(
                     author,
                     process.session.as_ref(),
                     "seed {seed}: a grant that another session created"
                 );
+                if !self.faults.forgetting {
+                    in_order::<M>(&self.store, &stamp, seed);
+                }
             }
         }
-        let believers = self.processes.iter().map(|process| process.believed().count()).sum::<usize>();
-        assert!(believers <= 1, "seed {seed}: {believers} valid holders at once");
+        let believed = self.processes.iter().flat_map(Process::believed);
+        let weight = believed.map(|held| held.weight).sum::<u64>();
+        assert!(weight <= M::CAPACITY, "seed {seed}: {weight} of {} are held at once", M::CAPACITY);
     }
 
     // Random steps ------------------------------------------------------------------------------------------------
@@ -171,7 +180,11 @@ impl<M: Play> World<M> {
         }
         if !process.held.is_empty() && self.random.one_in(2) {
             let nth = self.random.below(process.held.len());
-            process.let_go(nth, self.random.one_in(2));
+            if self.random.one_in(4) {
+                process.weaken(nth);
+            } else {
+                process.let_go(nth, self.random.one_in(2));
+            }
         } else if !process.waiting.is_empty() && self.random.one_in(3) {
             process.give_up(self.random.below(process.waiting.len()));
         }
@@ -279,4 +292,14 @@ impl<M: Play> World<M> {
         }
         panic!("{text}");
     }
+}
+
+/// Nobody is granted anything while an older entry leaves no room for it: nobody is let past somebody who waits.
+fn in_order<M: Play>(store: &Store, granted: &Stamp, seed: u64) {
+    let Some(entry) = store.entries().find(|entry| entry.stamp().is_same_incarnation(granted)) else {
+        return;
+    };
+    let queue = store.entries().filter(|other| other.key().collection() == entry.key().collection());
+    let older: u64 = queue.filter(|other| other.created() <= entry.created()).filter_map(M::takes).sum();
+    assert!(older <= M::CAPACITY, "seed {seed}: {granted:?} was granted out of turn");
 }

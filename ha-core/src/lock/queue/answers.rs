@@ -1,11 +1,13 @@
-//! What the backend says: commits, listings, the watch.
+//! What the backend says: commits and listings.
 
+use super::admission::{Finding, Look};
 use super::place::{Ahead, Place, Status};
-use super::{Asked, Delivery, Outputs, Patience, Queue};
+use super::{Asked, Delivery, Outputs, Queue};
 use crate::coordinator::Output;
 use crate::error::{Error, ErrorKind};
+use crate::lock::record::Share;
 use crate::runtime::Instant;
-use crate::spi::{Change, Committed, Listing, Outcome, Stamp, WatchEvent};
+use crate::spi::{Committed, Entry, Listing, Outcome, Page, Revision, Stamp};
 
 impl Queue {
     pub(super) fn on_session_down(&mut self, out: &mut Outputs) {
@@ -13,13 +15,14 @@ impl Queue {
         self.stalled = false;
         self.asked.clear();
         self.look_again = false;
-        self.watched = None;
-        for place in self.places.drain(..) {
+        self.watched.clear();
+        for place in std::mem::take(&mut self.places) {
             if let Status::Leaving { caller: Some(caller), .. } = place.status {
                 out.push(Output::Deliver(Delivery::Released { caller }));
             }
+            self.reject_downgrade(place.downgrade, out);
         }
-        let error = Error::new(ErrorKind::SessionLost, "acquire mutex")
+        let error = Error::new(ErrorKind::SessionLost, self.kind.acquire())
             .on(&self.collection)
             .because("nothing is held; a new session is being opened, try again");
         self.reject_impatient(out, &error);
@@ -55,7 +58,7 @@ impl Queue {
                 Some(committed) => {
                     let stamp = committed.stamps.into_iter().flatten().next();
                     self.on_created(place, stamp);
-                    self.on_ahead(place, committed.reads.first(), out);
+                    self.on_view(place, committed.reads.first(), out);
                 }
                 // The name is taken, by somebody who makes up our names: take another.
                 None => self.drop_place(Some(place)),
@@ -64,7 +67,8 @@ impl Queue {
                 self.drop_place(Some(place));
                 self.on_create_failed(&error, now, out);
             }
-            (Some(Asked::Ahead(_) | Asked::Own), _) => {}
+            (Some(Asked::Downgrade(place)), outcome) => self.on_downgraded(place, outcome, now, out),
+            (Some(Asked::Ahead { .. } | Asked::Own(_)), _) => {}
         }
     }
 
@@ -117,7 +121,7 @@ impl Queue {
             self.on_created(next, stamp);
         }
         if let Some(about) = about {
-            self.on_ahead(about, committed.reads.first(), out);
+            self.on_view(about, committed.reads.first(), out);
         }
     }
 
@@ -129,70 +133,86 @@ impl Queue {
         out: &mut Outputs,
     ) {
         match (self.answered(tag), listing) {
-            (Some(Asked::Ahead(place)), Ok(listing)) => self.on_ahead(place, Some(&listing), out),
-            (Some(Asked::Ahead(place)), Err(error)) => {
-                self.set_ahead(place, Ahead::Unknown);
+            (Some(Asked::Ahead { place, look: None }), Ok(listing)) => {
+                self.on_view(place, Some(&listing), out);
+            }
+            (Some(Asked::Ahead { place, look: Some(look) }), Ok(listing)) => {
+                self.look_on(place, look, &listing, out);
+            }
+            (Some(Asked::Ahead { .. }), Err(error)) => {
                 tracing::debug!(%error, "cannot list the queue; trying again");
                 self.pause(now);
             }
-            (Some(Asked::Own), Ok(listing)) => self.on_own_places(&listing, out),
-            (Some(Asked::Own), Err(error)) => {
+            (Some(Asked::Own(asked)), Ok(listing)) => self.on_own_places(asked, &listing, out),
+            (Some(Asked::Own(_)), Err(error)) => {
                 self.look_again = true;
                 tracing::debug!(%error, "cannot list the queue; trying again");
                 self.pause(now);
             }
-            (Some(Asked::Create(_) | Asked::Leave { .. }) | None, _) => {}
+            (Some(Asked::Create(_) | Asked::Leave { .. } | Asked::Downgrade(_)) | None, _) => {}
         }
     }
 
-    /// Takes a view of `place` and of the entry ahead of it.
-    pub(super) fn on_ahead(&mut self, place: u64, view: Option<&Listing>, out: &mut Outputs) {
+    /// Takes a view that begins with `place`: it tells what is ahead of each of our places that it shows.
+    pub(super) fn on_view(&mut self, place: u64, view: Option<&Listing>, out: &mut Outputs) {
         let Some(Place { status: Status::Queued { stamp, .. }, .. }) = self.place(place) else { return };
         let stamp = stamp.clone();
-        let mut entries = view.map_or(&[][..], Listing::entries).iter();
-        let own = entries.next().is_some_and(|entry| entry.stamp().is_same_incarnation(&stamp));
-        if !own {
+        let entries = view.map_or(&[][..], Listing::entries);
+        if !entries.first().is_some_and(|entry| entry.stamp().is_same_incarnation(&stamp)) {
             // The view that decides has to show the place itself. It is gone: start over with another one.
             self.drop_place(Some(place));
             return;
         }
-        let Some(ahead) = entries.next() else {
-            self.set_ahead(place, Ahead::Nothing);
-            return;
-        };
-        if let Err(error) = self.record.check_kind(ahead) {
-            self.reject_waiters(out, || error.duplicate());
-        }
-        let ours = self.places.iter().any(|other| other.key == *ahead.key());
-        self.set_ahead(place, Ahead::Entry(ahead.key().clone()));
-        if !ours {
-            self.contended(out);
-        }
-    }
-
-    /// Somebody else is ahead: answers those who do not wait.
-    pub(super) fn contended(&mut self, out: &mut Outputs) {
-        self.waiters.retain(|waiter| {
-            let impatient = waiter.patience == Patience::None;
-            if impatient {
-                out.push(Output::Deliver(Delivery::Contended { waiter: waiter.id }));
+        let more = view.is_some_and(Listing::has_more);
+        for at in 0..entries.len() {
+            if let Some((shown, share, created)) = self.queued_as(&entries[at]) {
+                let look = Look::new(self.kind, share, created);
+                self.look_at(shown, look, &entries[at + 1..], more, shown == place, out);
             }
-            !impatient
-        });
+        }
     }
 
-    pub(super) fn on_watched(&mut self, event: &WatchEvent) {
-        let Some(watched) = self.watched.clone() else { return };
-        let gone = match event {
-            WatchEvent::Snapshot { entries, .. } => entries.iter().all(|entry| *entry.key() != watched),
-            WatchEvent::Changed { changes, .. } => changes
-                .iter()
-                .any(|change| matches!(change, Change::Removed(stamp) if *stamp.key() == watched)),
-            WatchEvent::Interrupted | WatchEvent::Discontinuity(_) => false,
-        };
-        if gone {
-            // A vanished predecessor may have died in mid-queue: list again.
-            self.forget_ahead(&watched);
+    /// Our place that waits as this entry.
+    fn queued_as(&self, entry: &Entry) -> Option<(u64, Share, Revision)> {
+        let place = self.place_at(entry.key())?;
+        match &place.status {
+            Status::Queued { stamp, .. } if stamp.is_same_incarnation(entry.stamp()) => {
+                Some((place.id, place.share, stamp.created()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes a further page of what is ahead of `place`. Its entries were there when the first one was made, and only vanish: what both show
+    /// together is not less than what is there now.
+    fn look_on(&mut self, place: u64, look: Look, listing: &Listing, out: &mut Outputs) {
+        if self.place(place).is_some_and(|place| place.is_ungranted()) {
+            self.look_at(place, look, listing.entries(), listing.has_more(), true, out);
+        }
+    }
+
+    /// Looks at the next older entries. Goes on with another page if these do not tell, and the place `asked` for it.
+    fn look_at(
+        &mut self,
+        place: u64,
+        mut look: Look,
+        older: &[Entry],
+        more: bool,
+        asked: bool,
+        out: &mut Outputs,
+    ) {
+        let is_held = |place: &Place| matches!(place.status, Status::Granted { .. });
+        match look.take(older, more, |key| self.place_at(key).is_some_and(is_held)) {
+            Ok(Finding::Free) => self.set_ahead(place, Ahead::Nobody),
+            Ok(Finding::Behind(entries)) => self.set_ahead(place, Ahead::Entries(entries)),
+            Ok(Finding::More(up_to)) if asked => {
+                let tag = self.ask(Asked::Ahead { place, look: Some(look) });
+                let page = Page::newest_up_to(up_to, Page::MAX_LIMIT);
+                out.push(Output::List { tag, collection: self.collection.clone(), page });
+            }
+            Ok(Finding::More(_)) => {}
+            // Nobody here can have it; the places go with those who wait.
+            Err(error) => self.reject_waiters(out, || error.duplicate()),
         }
     }
 
@@ -205,8 +225,8 @@ impl Queue {
                     place.set_sent(false);
                 }
             }
-            Some(Asked::Ahead(place)) => self.set_ahead(place, Ahead::Unknown),
-            Some(Asked::Own) | None => {}
+            Some(Asked::Downgrade(place)) => self.set_downgrade_sent(place, false),
+            Some(Asked::Ahead { .. } | Asked::Own(_)) | None => {}
         }
         // What the void answer was about may exist or not.
         self.look_again = true;

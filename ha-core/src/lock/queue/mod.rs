@@ -1,48 +1,53 @@
-//! The queue of a mutex as one process sees it. Pure: no I/O, no clock.
+//! The queue of a lock as one process sees it: mutex, read-write lock or semaphore. Pure: no I/O, no clock.
 //!
-//! Rules: a place is a session-owned entry with a name that is never used again. Whoever's place is the oldest holds the lock. All
-//! waiters of the process share one place, plus the next one while the first is held; a place serves at most one grant, so each holder has
-//! its own, larger token. A place is granted only from a view that shows it as the oldest, never because another one vanished. Nothing is deleted
-//! before its creation is resolved. These are rules P1 and C1–C5 of the model-checked protocols that `docs/adr/0002` summarises.
+//! Rules: a place is a session-owned entry with a name that is never used again, and says which share of the lock it takes. The holders
+//! are the longest prefix of the queue whose shares go together; see [`admission`]. All waiters of the process share one place, plus the
+//! next one when a holder leaves; where nobody keeps them out they have one each. A place serves at most one grant, so each holder has its
+//! own token. A place is granted only from a view that shows it in that prefix, never because another one vanished. Nothing is deleted
+//! before its creation is resolved. These are rules P1, P5 and C1–C5 of the model-checked protocols that `docs/adr/0002` and
+//! `docs/adr/0004` summarise.
 
+mod admission;
 mod advance;
 mod answers;
+mod downgrade;
 mod place;
 mod reconcile;
+mod watching;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use super::record::Record;
 use crate::coordinator::{Context, Input, Machine, Output};
 use crate::error::{Error, ErrorKind};
-use crate::names::{Collection, Key};
+use crate::lock::record::{Kind, Share};
+use crate::names::{Collection, Name};
 use crate::runtime::Instant;
-use crate::spi::{SessionId, Stamp};
+use crate::spi::{SessionId, Stamp, WatchTarget};
+use admission::Look;
 use place::Place;
+use reconcile::OwnPlaces;
 
 /// How long to wait before asking a backend again that could not be reached.
 const PAUSE: Duration = Duration::from_millis(50);
-/// A place and the one ahead of it.
-const PLACE_AND_AHEAD: usize = 2;
-/// More places than one process ever has in one queue, resurrected ones included; more pages follow if not.
+/// More places than a process usually has in one queue, resurrected ones included; more pages follow if not.
 const OWN_PLACES: usize = 16;
-/// The watch on the place ahead.
-const AHEAD: u8 = 0;
+/// How many places are created at once where nobody keeps them out.
+const BURST: usize = 32;
 
 /// What callers ask of the queue.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// Wait for the lock: for ever, until a deadline, or not at all.
-    Acquire { waiter: u64, patience: Patience },
+    /// Wait for a share of the lock: for ever, until a deadline, or not at all.
+    Acquire { waiter: u64, share: Share, patience: Patience },
     /// A waiter gave up.
     Cancel { waiter: u64 },
     /// The holder of `place` let go; `caller` wants to know when it is done.
     Release { place: u64, caller: Option<u64> },
     /// The grant of `place` could not be used: its session had run out meanwhile. `waiter` goes on waiting.
-    Undelivered { place: u64, waiter: u64, patience: Patience },
+    Undelivered { place: u64, waiter: u64, share: Share, patience: Patience },
+    /// The holder of `place` goes on as a reader; `caller` waits for that.
+    Downgrade { place: u64, caller: u64 },
 }
 
 /// How long a waiter waits.
@@ -56,14 +61,16 @@ pub(super) enum Patience {
 /// What callers are given.
 #[derive(Debug)]
 pub(super) enum Delivery {
-    /// `waiter` holds the lock.
-    Granted { waiter: u64, place: u64, stamp: Stamp, patience: Patience },
+    /// `waiter` holds its share.
+    Granted { waiter: u64, place: u64, share: Share, stamp: Stamp, patience: Patience },
     /// The lock is not free, and `waiter` does not wait.
     Contended { waiter: u64 },
-    /// `waiter` cannot have the lock.
+    /// `waiter` cannot have what it asked for.
     Rejected { waiter: u64, error: Error },
     /// What `caller` released is released.
     Released { caller: u64 },
+    /// `caller` reads now.
+    Downgraded { caller: u64, place: u64, stamp: Stamp },
     /// The grant of `place` is void: the store forgot its entry.
     Forgotten { place: u64 },
 }
@@ -71,6 +78,7 @@ pub(super) enum Delivery {
 #[derive(Debug)]
 struct Waiter {
     id: u64,
+    share: Share,
     patience: Patience,
 }
 
@@ -81,19 +89,20 @@ enum Asked {
     Create(u64),
     /// The deletion of `place`, perhaps with the creation of `next`; the read-back is about `about`.
     Leave { place: u64, next: Option<u64>, about: Option<u64> },
-    /// What is ahead of a place.
-    Ahead(u64),
+    /// The change of a place from the whole to reading.
+    Downgrade(u64),
+    /// What is ahead of `place`, and what pages before this one have shown of that.
+    Ahead { place: u64, look: Option<Look> },
     /// Our own places, after a discontinuity.
-    Own,
+    Own(OwnPlaces),
 }
 
-/// The state of one mutex in one process.
+/// The state of one lock in one process.
 #[derive(Debug)]
 pub(super) struct Queue {
     collection: Collection,
-    record: Record,
-    /// The record as each place stores it.
-    value: Bytes,
+    kind: Kind,
+    node: Name,
     session: Option<SessionId>,
     closing: bool,
     hold_until: Option<Instant>,
@@ -105,7 +114,8 @@ pub(super) struct Queue {
     asked: Vec<(u64, Asked)>,
     next_tag: u64,
     next_place: u64,
-    watched: Option<Key>,
+    /// What is watched, by slot.
+    watched: Vec<(u8, WatchTarget)>,
     /// A discontinuity is being dealt with; `Own` has to be asked (again).
     reconciling: bool,
     look_again: bool,
@@ -114,12 +124,11 @@ pub(super) struct Queue {
 type Outputs = Vec<Output<Delivery>>;
 
 impl Queue {
-    pub(super) fn new(collection: Collection, record: Record) -> Self {
-        let value = record.encode();
+    pub(super) fn new(collection: Collection, kind: Kind, node: Name) -> Self {
         Self {
             collection,
-            record,
-            value,
+            kind,
+            node,
             session: None,
             closing: false,
             hold_until: None,
@@ -130,7 +139,7 @@ impl Queue {
             asked: Vec::new(),
             next_tag: 0,
             next_place: 0,
-            watched: None,
+            watched: Vec::new(),
             reconciling: false,
             look_again: false,
         }
@@ -153,7 +162,7 @@ impl Machine for Queue {
             Input::Committed { tag, outcome } => self.on_committed(tag, outcome, context.now, out),
             Input::Listed { tag, listing } => self.on_listed(tag, listing, context.now, out),
             Input::Voided { tag } => self.on_voided(tag),
-            Input::Watched { slot: _, event } => self.on_watched(&event),
+            Input::Watched { slot, event } => self.on_watched(slot, &event, out),
             Input::Discontinuity { hold_until } => self.on_discontinuity(hold_until, out),
             Input::Tick => {}
             Input::Closing => self.close(out),
@@ -178,7 +187,9 @@ impl Machine for Queue {
 impl Queue {
     fn on_request(&mut self, request: Request, out: &mut Outputs) {
         match request {
-            Request::Acquire { waiter, patience } => self.on_acquire(waiter, patience, out),
+            Request::Acquire { waiter, share, patience } => {
+                self.on_acquire(Waiter { id: waiter, share, patience }, out);
+            }
             Request::Cancel { waiter } => self.waiters.retain(|other| other.id != waiter),
             Request::Release { place, caller } => {
                 if !self.leave(place, caller) {
@@ -186,46 +197,67 @@ impl Queue {
                     out.extend(caller.map(|caller| Output::Deliver(Delivery::Released { caller })));
                 }
             }
-            Request::Undelivered { place, waiter, patience } => {
+            Request::Undelivered { place, waiter, share, patience } => {
                 // A place that is not there belongs to a session that is over: the one after it is good.
                 self.stalled |= self.leave(place, None);
-                self.waiters.push_front(Waiter { id: waiter, patience });
+                let at = self.waiters.partition_point(|other| other.id < waiter);
+                self.waiters.insert(at, Waiter { id: waiter, share, patience });
                 if self.closing {
                     self.close(out);
                 }
             }
+            Request::Downgrade { place, caller } => self.on_downgrade(place, caller, out),
         }
     }
 
     fn close(&mut self, out: &mut Outputs) {
         self.closing = true;
+        let operation = self.kind.acquire();
         self.reject_waiters(out, || {
-            Error::new(ErrorKind::Closed, "acquire mutex").because("the coordinator shuts down")
+            Error::new(ErrorKind::Closed, operation).because("the coordinator shuts down")
         });
     }
 
-    fn on_acquire(&mut self, waiter: u64, patience: Patience, out: &mut Outputs) {
-        let error = |kind, reason| Error::new(kind, "acquire mutex").on(&self.collection).because(reason);
-        let reject = if self.closing {
-            Delivery::Rejected { waiter, error: error(ErrorKind::Closed, "the coordinator shuts down") }
-        } else if patience != Patience::None {
-            self.waiters.push_back(Waiter { id: waiter, patience });
-            return;
-        } else if self.session.is_none() || self.stalled {
+    fn on_acquire(&mut self, waiter: Waiter, out: &mut Outputs) {
+        let error = |kind, reason| Error::new(kind, self.kind.acquire()).on(&self.collection).because(reason);
+        let impatient = waiter.patience == Patience::None;
+        let answer = if self.closing {
+            Delivery::Rejected {
+                waiter: waiter.id,
+                error: error(ErrorKind::Closed, "the coordinator shuts down"),
+            }
+        } else if impatient && (self.session.is_none() || self.stalled) {
             let reason = "there is no session now; one is being opened, try again later";
-            Delivery::Rejected { waiter, error: error(ErrorKind::Unavailable, reason) }
-        } else if !self.waiters.is_empty() || self.places.iter().any(|place| !place.is_leaving()) {
-            Delivery::Contended { waiter }
+            Delivery::Rejected { waiter: waiter.id, error: error(ErrorKind::Unavailable, reason) }
+        } else if impatient && self.is_taken_here(waiter.share) {
+            Delivery::Contended { waiter: waiter.id }
         } else {
-            self.waiters.push_back(Waiter { id: waiter, patience });
+            self.waiters.push_back(waiter);
             return;
         };
-        out.push(Output::Deliver(reject));
+        out.push(Output::Deliver(answer));
+    }
+
+    /// Whether what this process holds and waits for leaves no room for another one with that share.
+    fn is_taken_here(&self, share: Share) -> bool {
+        let mut staying = self.places.iter().filter(|place| !place.is_leaving());
+        match (self.kind, share) {
+            (Kind::Semaphore { permits }, Share::Permits(weight)) => {
+                let granted = staying.filter(|place| !place.is_ungranted()).map(|place| place.share);
+                let taken = granted.chain(self.waiters.iter().map(|waiter| waiter.share)).map(Share::weight);
+                taken.sum::<u64>() + u64::from(weight) > u64::from(permits)
+            }
+            (_, Share::Read) => {
+                staying.any(|place| place.share.is_whole())
+                    || self.waiters.iter().any(|waiter| waiter.share.is_whole())
+            }
+            _ => !self.waiters.is_empty() || staying.next().is_some(),
+        }
     }
 
     /// Lets go of a place. False if there is none such.
     fn leave(&mut self, place: u64, caller: Option<u64>) -> bool {
-        let Some(place) = self.places.iter_mut().find(|other| other.id == place) else { return false };
+        let Some(place) = self.place(place) else { return false };
         place.leave(caller);
         true
     }

@@ -1,6 +1,7 @@
 //! The places of this process in the queue, and what was asked about them.
 
 use super::{Asked, PAUSE, Queue};
+use crate::lock::record::Share;
 use crate::names::Key;
 use crate::runtime::Instant;
 use crate::spi::{Revision, Stamp};
@@ -11,7 +12,7 @@ pub(super) enum Status {
     Creating,
     /// In the queue; what is ahead is as `ahead` says.
     Queued { stamp: Stamp, ahead: Ahead },
-    /// It holds the lock.
+    /// It holds its share of the lock.
     Granted { stamp: Stamp },
     /// To be deleted; `sent` while the deletion is under way.
     Leaving { stamp: Stamp, sent: bool, caller: Option<u64> },
@@ -22,19 +23,28 @@ pub(super) enum Status {
 pub(super) enum Ahead {
     /// Has to be listed.
     Unknown,
-    /// Is being listed.
-    Asked,
-    /// Nothing: it is the oldest.
-    Nothing,
-    /// This entry.
-    Entry(Key),
+    /// Nobody who keeps it out.
+    Nobody,
+    /// These keep it out, while all of them are there as they were.
+    Entries(Vec<Stamp>),
+}
+
+/// A holder of the whole goes on as a reader.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Downgrade {
+    /// Whether the change is under way.
+    pub(super) sent: bool,
+    /// Who waits for it; nobody if the store has to be told again.
+    pub(super) caller: Option<u64>,
 }
 
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) id: u64,
     pub(super) key: Key,
+    pub(super) share: Share,
     pub(super) status: Status,
+    pub(super) downgrade: Option<Downgrade>,
 }
 
 impl Place {
@@ -46,14 +56,24 @@ impl Place {
         matches!(self.status, Status::Creating | Status::Queued { .. })
     }
 
-    /// Orders places by age. Those whose creation is under way come last.
-    pub(super) fn age(&self) -> (bool, Option<Revision>) {
+    pub(super) fn is_blocked(&self) -> bool {
+        matches!(self.status, Status::Queued { ahead: Ahead::Entries(_), .. })
+    }
+
+    /// What is in the store of it, as far as that is known.
+    pub(super) fn stamp(&self) -> Option<&Stamp> {
         match &self.status {
-            Status::Creating => (true, None),
+            Status::Creating => None,
             Status::Queued { stamp, .. } | Status::Granted { stamp } | Status::Leaving { stamp, .. } => {
-                (false, Some(stamp.created()))
+                Some(stamp)
             }
         }
+    }
+
+    /// Orders places by age. Those whose creation is under way come last.
+    pub(super) fn age(&self) -> (bool, Option<Revision>) {
+        let created = self.stamp().map(Stamp::created);
+        (created.is_none(), created)
     }
 
     /// The stamp of a place whose deletion has to be sent.
@@ -80,6 +100,7 @@ impl Place {
 
     /// Is to be deleted. One whose creation is under way is left to the waiters; it is let go once resolved.
     pub(super) fn leave(&mut self, by: Option<u64>) {
+        self.downgrade = None;
         match &mut self.status {
             Status::Queued { stamp, .. } | Status::Granted { stamp } => {
                 self.status = Status::Leaving { stamp: stamp.clone(), sent: false, caller: by };
@@ -95,9 +116,13 @@ impl Queue {
         self.places.iter_mut().find(|place| place.id == id)
     }
 
-    pub(super) fn add_place(&mut self, key: Key, status: Status) -> u64 {
+    pub(super) fn place_at(&self, key: &Key) -> Option<&Place> {
+        self.places.iter().find(|place| place.key == *key)
+    }
+
+    pub(super) fn add_place(&mut self, key: Key, share: Share, status: Status) -> u64 {
         self.next_place += 1;
-        self.places.push(Place { id: self.next_place, key, status });
+        self.places.push(Place { id: self.next_place, key, share, status, downgrade: None });
         self.next_place
     }
 
@@ -114,10 +139,12 @@ impl Queue {
         }
     }
 
-    /// `key` vanished: whoever had it ahead has to look again.
+    /// `key` vanished, or is not what it was: whoever had it ahead has to look again.
     pub(super) fn forget_ahead(&mut self, key: &Key) {
         for place in &mut self.places {
-            if matches!(&place.status, Status::Queued { ahead: Ahead::Entry(other), .. } if other == key) {
+            if let Status::Queued { ahead: Ahead::Entries(entries), .. } = &place.status
+                && entries.iter().any(|entry| entry.key() == key)
+            {
                 place.forget_view();
             }
         }
@@ -134,8 +161,8 @@ impl Queue {
         Some(self.asked.swap_remove(at).1)
     }
 
-    pub(super) fn is_asked(&self, asked: &Asked) -> bool {
-        self.asked.iter().any(|(_, other)| other == asked)
+    pub(super) fn is_asked(&self, what: impl Fn(&Asked) -> bool) -> bool {
+        self.asked.iter().any(|(_, other)| what(other))
     }
 
     pub(super) fn pause(&mut self, now: Instant) {

@@ -1,11 +1,20 @@
 //! After a discontinuity: give up what the store forgot, delete what it resurrected.
 
-use super::place::Status;
-use super::{Delivery, OWN_PLACES, Outputs, Queue};
+use super::place::{Place, Status};
+use super::{Asked, Delivery, Outputs, Queue};
 use crate::coordinator::Output;
+use crate::lock::record::share_of;
 use crate::names::Key;
 use crate::runtime::Instant;
-use crate::spi::{Entry, Listing, SessionId, Stamp};
+use crate::spi::{Entry, Listing, Page, Revision, SessionId, Stamp};
+
+/// Our own places, as the pages so far have shown them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct OwnPlaces {
+    found: Vec<Entry>,
+    /// The age of the first page.
+    since: Option<Revision>,
+}
 
 impl Queue {
     pub(super) fn on_discontinuity(&mut self, hold_until: Option<Instant>, out: &mut Outputs) {
@@ -22,38 +31,50 @@ impl Queue {
         }
     }
 
-    /// Compares our places with what the store still knows: gives up what it forgot, deletes what it resurrected.
-    pub(super) fn on_own_places(&mut self, listing: &Listing, out: &mut Outputs) {
+    /// Takes a page of our own places; the last one decides.
+    pub(super) fn on_own_places(&mut self, asked: OwnPlaces, listing: &Listing, out: &mut Outputs) {
         let Some(session) = self.session.clone() else { return };
-        let own: Vec<&Entry> =
-            listing.entries().iter().take_while(|entry| is_place_of(entry.key(), &session)).collect();
-        // A place that was created after the listing was made need not be in it.
-        let exists = |stamp: &Stamp| {
-            stamp.created() > listing.revision()
-                || own.iter().any(|entry| entry.stamp().is_same_incarnation(stamp))
-        };
-        self.places.retain(|place| match &place.status {
-            Status::Creating | Status::Leaving { .. } => true,
-            Status::Queued { stamp, .. } => exists(stamp),
-            Status::Granted { stamp } => {
-                if !exists(stamp) {
-                    out.push(Output::Deliver(Delivery::Forgotten { place: place.id }));
-                }
-                exists(stamp)
+        let OwnPlaces { mut found, since } = asked;
+        let since = since.unwrap_or(listing.revision());
+        let before = found.len();
+        let own = listing.entries().iter().take_while(|entry| is_place_of(entry.key(), &session));
+        found.extend(own.cloned());
+        let cut = listing.has_more() && found.len() - before == listing.entries().len();
+        match found.last() {
+            Some(last) if cut => {
+                let page = Page::after(last.key().name().clone(), Page::MAX_LIMIT);
+                let tag = self.ask(Asked::Own(OwnPlaces { found, since: Some(since) }));
+                out.push(Output::List { tag, collection: self.collection.clone(), page });
             }
-        });
-        for entry in &own {
-            if self.places.iter().all(|place| place.key != *entry.key()) {
+            _ => self.compare(&found, since, out),
+        }
+    }
+
+    /// Compares our places with what the store still knows: gives up what it forgot, deletes what it resurrected.
+    fn compare(&mut self, found: &[Entry], since: Revision, out: &mut Outputs) {
+        let as_found = |stamp: &Stamp| found.iter().find(|entry| entry.stamp().is_same_incarnation(stamp));
+        // A place that was created after the first page was made need not be in any.
+        let exists = |stamp: &Stamp| stamp.created() > since || as_found(stamp).is_some();
+        let places = std::mem::take(&mut self.places).into_iter();
+        let (kept, gone): (Vec<Place>, Vec<Place>) =
+            places.partition(|place| place.is_leaving() || place.stamp().is_none_or(exists));
+        self.places = kept;
+        for place in gone {
+            if matches!(place.status, Status::Granted { .. }) {
+                out.push(Output::Deliver(Delivery::Forgotten { place: place.id }));
+            }
+            self.reject_downgrade(place.downgrade, out);
+        }
+        for entry in found {
+            if let Some(place) = self.place_at(entry.key()).map(|place| place.id) {
+                self.review_downgrade(place, entry, out);
+            } else if let Ok(share) = share_of(entry, self.kind) {
                 let status = Status::Leaving { stamp: entry.stamp().clone(), sent: false, caller: None };
-                self.add_place(entry.key().clone(), status);
+                self.add_place(entry.key().clone(), share, status);
             }
+            // Of another kind it is a place of another engine of this process.
         }
-        // A full page may not show all; what it showed is deleted, so the next look shows the rest.
-        if own.len() < OWN_PLACES {
-            self.finish_reconciling(out);
-        } else {
-            self.look_again = true;
-        }
+        self.finish_reconciling(out);
     }
 
     pub(super) fn finish_reconciling(&mut self, out: &mut Outputs) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Patience, Queue, Request, acquire, scene};
+use super::{Patience, Queue, Request, Share, acquire, scene};
 use crate::coordinator::Input;
 use crate::coordinator::model_test::Scene;
 use crate::error::{Error, ErrorKind};
@@ -153,7 +153,7 @@ fn a_try_is_refused_during_a_hold() {
     scene.forget(0);
     scene.renew(1);
     scene.settle();
-    scene.call(1, 1, Request::Acquire { waiter: 1, patience: Patience::None });
+    scene.call(1, 1, Request::Acquire { waiter: 1, share: Share::Whole, patience: Patience::None });
     assert_eq!(scene.processes[1].answers.get(&1), Some(&Some(ErrorKind::Recovering)));
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Patience, Queue, Request, acquire, scene};
+use super::{Patience, Queue, Request, Share, acquire, scene};
 use crate::coordinator::model_test::Scene;
 use crate::error::ErrorKind;
 use crate::spi::WatchTarget;
@@ -199,7 +199,7 @@ fn a_try_that_waits_for_our_own_release_is_told_when_the_store_cannot_be_reached
     scene.call(0, 1, acquire(1));
     scene.settle();
     scene.let_go(0, 2);
-    scene.call(0, 3, Request::Acquire { waiter: 3, patience: Patience::None });
+    scene.call(0, 3, Request::Acquire { waiter: 3, share: Share::Whole, patience: Patience::None });
     scene.refuse_as(0, 0, ErrorKind::Unavailable);
     scene.wait(NOW);
     scene.refuse_as(0, 0, ErrorKind::Unavailable);
@@ -228,7 +228,7 @@ fn a_try_is_answered_at_once_when_others_hold_the_lock() {
     let mut scene = scene(2);
     scene.call(0, 1, acquire(1));
     scene.settle();
-    scene.call(1, 1, Request::Acquire { waiter: 1, patience: Patience::None });
+    scene.call(1, 1, Request::Acquire { waiter: 1, share: Share::Whole, patience: Patience::None });
     scene.settle();
     assert_eq!(scene.processes[1].answers.get(&1), Some(&None));
     assert_eq!(scene.owned(), 1);
@@ -240,7 +240,7 @@ fn a_waiter_whose_time_is_over_is_told_and_leaves_no_place() {
     scene.call(0, 1, acquire(1));
     scene.settle();
     let patience = Patience::Until(scene.now + Duration::from_millis(500));
-    scene.call(1, 1, Request::Acquire { waiter: 1, patience });
+    scene.call(1, 1, Request::Acquire { waiter: 1, share: Share::Whole, patience });
     scene.settle();
     scene.wait(Duration::from_millis(600));
     assert_eq!(scene.processes[1].answers.get(&1), Some(&Some(ErrorKind::Timeout)));
@@ -270,7 +270,8 @@ fn a_waiter_whose_grant_was_not_delivered_is_told_when_the_coordinator_shuts_dow
     scene.settle();
     let place = scene.grant(0);
     scene.processes[0].feed(Input::Closing);
-    let undelivered = Request::Undelivered { place, waiter: 7, patience: Patience::Forever };
+    let undelivered =
+        Request::Undelivered { place, waiter: 7, share: Share::Whole, patience: Patience::Forever };
     scene.call(0, 7, undelivered);
     assert_eq!(scene.processes[0].answers.get(&7), Some(&Some(ErrorKind::Closed)));
 }
@@ -285,7 +286,11 @@ fn a_grant_of_the_session_before_that_was_not_delivered_does_not_hold_up_the_new
     let (old, _) = scene.lose(0);
     scene.store.end(&old);
     scene.reopen(0);
-    scene.call(0, 7, Request::Undelivered { place, waiter: 7, patience: Patience::Forever });
+    scene.call(
+        0,
+        7,
+        Request::Undelivered { place, waiter: 7, share: Share::Whole, patience: Patience::Forever },
+    );
     scene.settle();
     assert!(scene.holds(0));
 }

@@ -1,0 +1,114 @@
+//! What all handles of locks have inside: where to wait for a share.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::driver::Ports;
+use super::held::Held;
+use super::queue::{Patience, Queue, Request};
+use super::record::{Kind, Share, queue};
+use crate::coordinator::{Engine, Hub, closed};
+use crate::error::{Error, ErrorKind};
+use crate::names::Name;
+
+/// One lock in this process; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Handle {
+    engine: Arc<Engine<Queue>>,
+}
+
+impl Handle {
+    pub(super) fn new(hub: &Arc<Hub>, name: Name, kind: Kind) -> Self {
+        // Of one name there is an engine for each kind: which of them the queue belongs to is decided there.
+        let id: Cow<'static, str> = match kind {
+            Kind::Mutex => "mutex".into(),
+            Kind::RwLock => "read-write lock".into(),
+            Kind::Semaphore { permits } => format!("semaphore of {permits}").into(),
+        };
+        let engine = hub.recipe(id, &name, || {
+            let state = Queue::new(queue(&name), kind, hub.identity().node.clone());
+            Engine::start(hub, state, Ports::new(name.clone(), kind))
+        });
+        Self { engine }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.engine.ports.name().as_str()
+    }
+
+    /// Waits as long as it takes.
+    pub(super) async fn acquire(&self, share: Share) -> Result<Held, Error> {
+        match self.wait(share, Patience::Forever).await? {
+            Some(held) => Ok(held),
+            None => Err(closed(self.operation(), self.name())),
+        }
+    }
+
+    /// Waits at most for `timeout`.
+    pub(super) async fn acquire_timeout(&self, share: Share, timeout: Duration) -> Result<Held, Error> {
+        let deadline = self.engine.hub().runtime().now() + timeout;
+        match self.wait(share, Patience::Until(deadline)).await? {
+            Some(held) => Ok(held),
+            None => {
+                Err(Error::new(ErrorKind::Timeout, self.operation()).on(format_args!("{:?}", self.name())))
+            }
+        }
+    }
+
+    /// Does not wait.
+    pub(super) async fn try_acquire(&self, share: Share) -> Result<Option<Held>, Error> {
+        self.wait(share, Patience::None).await
+    }
+
+    fn operation(&self) -> &'static str {
+        self.engine.ports.kind().acquire()
+    }
+
+    /// Waits for a guard that is valid when it is handed to the caller: a process that was frozen in between goes on waiting.
+    async fn wait(&self, share: Share, patience: Patience) -> Result<Option<Held>, Error> {
+        loop {
+            match self.wait_once(share, patience).await? {
+                Some(held) if !held.grant().is_valid() => drop(held),
+                answer => return Ok(answer),
+            }
+        }
+    }
+
+    async fn wait_once(&self, share: Share, patience: Patience) -> Result<Option<Held>, Error> {
+        let (waiter, answer) = self.engine.ports.wait();
+        let cancel = CancelOnDrop { engine: &self.engine, waiter: Some(waiter) };
+        let held_here = share.is_whole() && self.engine.ports.is_held();
+        self.engine.request(Request::Acquire { waiter, share, patience });
+        let answer = if held_here && patience != Patience::None {
+            // For whoever looks for a task that waits for itself.
+            let span = tracing::warn_span!("waiting for a lock that this process holds", lock = self.name());
+            tracing::Instrument::instrument(answer, span).await
+        } else {
+            answer.await
+        };
+        cancel.disarm();
+        answer.unwrap_or_else(|_gone| Err(closed(self.operation(), self.name())))
+    }
+}
+
+/// Takes a waiter out of the queue when its future is dropped.
+struct CancelOnDrop<'a> {
+    engine: &'a Arc<Engine<Queue>>,
+    waiter: Option<u64>,
+}
+
+impl CancelOnDrop<'_> {
+    fn disarm(mut self) {
+        self.waiter = None;
+    }
+}
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(waiter) = self.waiter {
+            self.engine.ports.cancel(waiter);
+            self.engine.request(Request::Cancel { waiter });
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What all guards of locks have inside: a place that is held.
+
+use std::sync::Arc;
+
+use super::queue::{Queue, Request};
+use super::record::Share;
+use crate::coordinator::{Engine, Grant, LossReason, closed};
+use crate::error::Error;
+
+/// A place that is held. Dropping it releases it in the background.
+pub(super) struct Held {
+    engine: Arc<Engine<Queue>>,
+    place: u64,
+    share: Share,
+    grant: Grant,
+    released: bool,
+}
+
+impl Held {
+    pub(super) fn new(engine: Arc<Engine<Queue>>, place: u64, share: Share, grant: Grant) -> Self {
+        Self { engine, place, share, grant, released: false }
+    }
+
+    pub(super) fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// The permits that it has of a semaphore.
+    pub(super) fn weight(&self) -> u32 {
+        if let Share::Permits(weight) = self.share { weight } else { 0 }
+    }
+
+    /// Releases it, and returns once others can have it.
+    pub(super) async fn release(mut self) {
+        let (caller, done) = self.engine.ports.wait_release();
+        self.let_go(Some(caller));
+        // An answer that cannot come any more means that the session is over.
+        drop(done.await);
+    }
+
+    /// Ends the grant without giving the place back: that is left to the drop.
+    pub(super) fn end(&self, reason: LossReason) {
+        if let Some(grant) = self.engine.ports.end(self.place, reason) {
+            self.engine.hub().ended(grant.kind(), &grant);
+        }
+    }
+
+    /// Goes on as a reader.
+    pub(super) async fn downgrade(mut self) -> Result<Self, Error> {
+        // From here on the answer has the place, not this guard.
+        self.released = true;
+        self.end(LossReason::Downgraded);
+        let (caller, answer) = self.engine.ports.wait();
+        let mut abandoned = Abandoned { engine: &self.engine, place: self.place, caller: Some(caller) };
+        self.engine.request(Request::Downgrade { place: self.place, caller });
+        let answer = answer.await;
+        abandoned.caller = None;
+        let gone = || closed("downgrade write lock", self.engine.ports.name().as_str());
+        match answer {
+            Ok(Ok(held)) => held.ok_or_else(gone),
+            Ok(Err(error)) => Err(error),
+            Err(_gone) => Err(gone()),
+        }
+    }
+
+    fn let_go(&mut self, caller: Option<u64>) {
+        self.released = true;
+        self.end(LossReason::Released);
+        self.engine.request(Request::Release { place: self.place, caller });
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if !self.released {
+            self.let_go(None);
+        }
+    }
+}
+
+/// Releases the place when the future of a downgrade is dropped.
+struct Abandoned<'a> {
+    engine: &'a Arc<Engine<Queue>>,
+    place: u64,
+    caller: Option<u64>,
+}
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        if let Some(caller) = self.caller {
+            self.engine.ports.cancel(caller);
+            self.engine.request(Request::Release { place: self.place, caller: None });
+        }
+    }
+}
