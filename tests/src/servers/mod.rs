@@ -9,20 +9,26 @@
 //! | [`Program`] | where the binary of a server comes from, or what to do about one that is missing |
 //! | [`Process`] | one child process: killed, stopped, continued, ended |
 //! | [`Folder`], [`Address`] | a place of its own on the disk and in the network |
+//! | [`Proxy`] | a way to a server that can be cut, reset, held, delayed, made deaf or mute |
+//! | [`Gateway`] | a way to a gRPC server on which single requests are lost, held, answered late or never |
 //! | [`etcd`] | one member or a cluster |
 
 mod address;
 pub mod etcd;
 mod folder;
+mod gateway;
 mod http;
 mod process;
 mod program;
+mod proxy;
 mod watchdog;
 
 pub use address::Address;
 pub use folder::Folder;
+pub use gateway::{Call, Fate, Gate, Gateway};
 pub use process::Process;
 pub use program::Program;
+pub use proxy::{Direction, Proxy};
 
 use crate::harness::{Missing, missing_is_a_failure};
 
