@@ -34,7 +34,7 @@
 //! | [`guide`] | what is guaranteed, what a ttl costs, what happens when something fails, how to write a backend |
 //! | [`Coordinator`], [`CoordinatorBuilder`] | connecting, health, [events](Event), shutdown |
 //! | [`Grant`], [`LossReason`], [`Standing`], [`Token`] | what a holder has |
-//! | [`election`], [`lock`] | the recipes |
+//! | [`election`], [`group`], [`lock`] | the recipes |
 //! | [`store`] | a small store for the service itself, guarded by what it holds |
 //! | [`Error`], [`ErrorKind`], [`Effect`] | what went wrong, and whether it changed anything |
 //! | [`memory`] | the store in the memory of one process |
@@ -47,6 +47,7 @@
 mod coordinator;
 pub mod election;
 mod error;
+pub mod group;
 pub mod guide;
 pub mod lock;
 pub mod memory;

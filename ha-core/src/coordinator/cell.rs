@@ -116,7 +116,8 @@ impl<D: Driver> Cell<D> {
     fn tell(&mut self, input: Input<D::Request>, hub: &Hub, out: &mut Vec<Output<D::Delivery>>) {
         let none = AtomicU64::new(0);
         let numbers = self.life.as_ref().map_or(&none, |life| life.numbers());
-        self.machine.on_input(input, &Context { now: hub.runtime().now(), numbers }, out);
+        let ttl = self.life.as_ref().and_then(|life| life.session().ttl());
+        self.machine.on_input(input, &Context { now: hub.runtime().now(), numbers, ttl }, out);
     }
 
     fn admit(&mut self, item: Item<D::Request>) -> Option<Input<D::Request>> {

@@ -61,6 +61,22 @@ pub enum Event {
         /// Why it ended.
         reason: LossReason,
     },
+    /// This node is a member of a group from now on: for the first time, or again after a loss.
+    Joined {
+        /// The name of the group.
+        group: String,
+        /// The incarnation, larger than all before it.
+        incarnation: Token,
+    },
+    /// This node is no longer a member of a group. If it is not for its own leaving or shutting down, it joins again by itself.
+    Left {
+        /// The name of the group.
+        group: String,
+        /// The incarnation that ended.
+        incarnation: Token,
+        /// Why it ended.
+        reason: LossReason,
+    },
     /// Work guarded by a grant went on after the grant was lost, up to the instant at which others may hold it.
     Overrun {
         /// What the work is guarded by.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use super::engine::Engine;
 use super::lifetime::Lifetime;
@@ -16,6 +17,8 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Instant,
     /// Unique numbers of the session, for the names of new entries.
     pub(crate) numbers: &'a AtomicU64,
+    /// The granted ttl of the session; `None` without one, or for an observer.
+    pub(crate) ttl: Option<Duration>,
 }
 
 /// What a state machine is told.

@@ -36,9 +36,11 @@ pub(crate) use engine::Engine;
 pub(crate) use hub::{Hub, Listener, Signal};
 pub(crate) use lifetime::Lifetime;
 pub(crate) use machine::{Context, Driver, Input, Machine, Output, closed};
+pub(crate) use renewal::Validity;
 
 use crate::election::Election;
 use crate::error::{Error, ErrorKind};
+use crate::group::Group;
 use crate::lock::{Mutex, RwLock, Semaphore};
 use crate::names::Name;
 use crate::spi::{Backend, Capabilities};
@@ -107,6 +109,14 @@ impl Coordinator {
     /// `InvalidInput` for a bad name; `Unsupported` on an observer that wants more than to observe comes later, from the call.
     pub fn election(&self, name: &str) -> Result<Election, Error> {
         Ok(Election::new(&self.0.hub, Name::parse_user("election", name)?))
+    }
+
+    /// The group of this name.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a bad name; `Unsupported` on an observer that wants to join comes later, from the call.
+    pub fn group(&self, name: &str) -> Result<Group, Error> {
+        Ok(Group::new(&self.0.hub, Name::parse_user("group", name)?))
     }
 
     /// The mutex of this name. It does not keep the coordinator: dropping the last clone of that ends the session under it.

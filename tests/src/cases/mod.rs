@@ -13,6 +13,7 @@ mod grants;
 mod guards;
 mod incarnations;
 mod leadership;
+mod membership;
 mod mutex;
 mod names;
 mod reads;
@@ -44,6 +45,7 @@ const REGISTRY: &[&[Case]] = &[
     mutex::CASES,
     election::CASES,
     leadership::CASES,
+    membership::CASES,
     cancellation::CASES,
     crashes::CASES,
     forgetting::CASES,

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use super::wire::{Request, Watch};
+use super::store::TTL;
 use super::{News, Play, Random, Store};
 use crate::coordinator::{Context, Input, Output};
 use crate::error::ErrorKind;
@@ -276,7 +277,7 @@ impl<M: Play> Process<M> {
             inputs += 1;
             assert!(inputs < 100, "the machine keeps itself busy");
             let mut out = Vec::new();
-            let context = Context { now: self.now, numbers: &self.numbers };
+            let context = Context { now: self.now, numbers: &self.numbers, ttl: Some(TTL) };
             self.machine.on_input(input, &context, &mut out);
             out.into_iter().for_each(|output| self.carry_out(output));
             let wake = self.machine.next_wake();

@@ -14,7 +14,7 @@ use crate::spi::{
 };
 
 /// How long a session lives in the store without a renewal.
-const TTL: Duration = Duration::from_secs(10);
+pub(crate) const TTL: Duration = Duration::from_secs(10);
 /// How long new grants are held back once something may be forgotten: longer than any grant that was is believed in.
 const HOLD: Duration = Duration::from_secs(11);
 /// How many commits a failover can forget at most.

@@ -1,0 +1,187 @@
+//! Group membership: who is here, what can they do, are they ready.
+
+mod board;
+mod driver;
+mod membership;
+mod profile;
+mod records;
+mod state;
+mod status;
+mod view;
+mod viewing;
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+pub use board::Changes;
+pub use membership::Membership;
+pub use profile::Profile;
+pub use view::{Change, Member, Status, View};
+
+use crate::coordinator::{Engine, Hub, closed};
+use crate::error::{Error, ErrorKind};
+use crate::names::Name;
+use board::Board;
+use driver::Ports;
+use records::Keys;
+use state::{Request, State};
+use viewing::Viewing;
+
+/// A group of nodes that know of each other.
+///
+/// Cheap to clone. Get one from [`Coordinator::group`](crate::Coordinator::group). Joining is for members; views, changes and
+/// statuses are for everybody, observers without a lease included (except [`set_status`](Self::set_status)).
+///
+/// # Guarantees
+/// * A member is soon in every current view, until it leaves, its session ends, or somebody deletes its entry; after that it is soon in none.
+/// * A member that died is out of every view within its ttl and the expiry slack of the backend; one that renews its session in time never is.
+/// * One node is a member once. The next life of a node has a larger incarnation, and the late end of an earlier life never removes it.
+/// * Views and changes are numbered without a gap; where something may have been missed, [`Change::Resynced`] says so.
+///
+/// # Not promised
+/// A view is news, not a right: a member can have died since. Nor do two processes see the same changes in the same batches, or number them alike.
+#[derive(Clone)]
+pub struct Group {
+    engine: Arc<Engine<State>>,
+    /// Watching begins with the first look: a member that looks at nobody costs one watched key.
+    viewing: Arc<OnceLock<Arc<Engine<Viewing>>>>,
+}
+
+impl Group {
+    pub(crate) fn new(hub: &Arc<Hub>, name: Name) -> Self {
+        let engine = hub.recipe("group", &name, || {
+            let node = hub.identity().node.clone();
+            let state = State::new(Keys::new(&name, &node), node, hub.capabilities().expiry_slack);
+            Engine::start(hub, state, Ports::new(name.clone()))
+        });
+        Self { engine, viewing: Arc::new(OnceLock::new()) }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.engine.ports.name().as_str()
+    }
+
+    /// Joins, and stays a member until the membership is left or dropped, in new sessions as well.
+    ///
+    /// Waits through outages of the backend. Where the node is a member already, of a session that is not over yet, waits until that is gone.
+    ///
+    /// # Errors
+    /// `InvalidInput`, `TooLarge` for the profile; `InvalidInput` when this coordinator has joined the group already; `Unsupported` on an observer;
+    /// `DuplicateNode` when another process is a member as the same node, for longer than a dead one could be; `Closed` after a shutdown; `Denied` from the
+    /// backend.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves no member behind.
+    pub async fn join(&self, profile: Profile) -> Result<Membership, Error> {
+        let identity = self.engine.hub().identity();
+        if identity.observer {
+            return Err(Error::new(ErrorKind::Unsupported, "join group")
+                .on(format_args!("\"{}\"", self.name()))
+                .because(
+                    "this coordinator is an observer and can be no member; connect without `observer()`",
+                ));
+        }
+        profile.check("join group", &identity.node)?;
+        let (caller, answer) = self.engine.ports.wait_join();
+        let mut cancel = CancelOnDrop { engine: &self.engine, caller: Some(caller) };
+        let membership = self.engine.ports.number();
+        self.engine.request(Request::Join { caller, membership, profile: Box::new(profile) });
+        let answer = answer.await;
+        cancel.caller = None;
+        answer.unwrap_or_else(|_gone| Err(closed("join group", self.name())))
+    }
+
+    /// The present view; the first time, once anything is known. Later without waiting.
+    ///
+    /// # Errors
+    /// `Closed` after a shutdown.
+    ///
+    /// # Cancel safety
+    /// Reads only.
+    pub async fn view(&self) -> Result<View, Error> {
+        self.until("look at group", |view| Some(view.clone())).await
+    }
+
+    /// What changes from now on, beginning with the present view.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        Changes::new(Arc::clone(self.viewing()))
+    }
+
+    /// Waits until the group has `count` members at least, and returns that view.
+    ///
+    /// # Errors
+    /// `Closed` after a shutdown.
+    ///
+    /// # Cancel safety
+    /// Reads only.
+    pub async fn wait_for(&self, count: usize) -> Result<View, Error> {
+        self.wait_until(|view| view.len() >= count).await
+    }
+
+    /// Waits until a current view is as `wanted` says, and returns it.
+    ///
+    /// # Errors
+    /// `Closed` after a shutdown.
+    ///
+    /// # Cancel safety
+    /// Reads only.
+    pub async fn wait_until(&self, mut wanted: impl FnMut(&View) -> bool) -> Result<View, Error> {
+        self.until("wait for group", |view| (view.is_current() && wanted(view)).then(|| view.clone())).await
+    }
+
+    /// Sets what an operator wants of a node: of one that is not there as well, and for its next lives too. Whoever may write may set it, also of nodes that are not its
+    /// own.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a bad name; `Unsupported` on an observer; `Unavailable` while there is no session, and the errors of a commit.
+    ///
+    /// # Cancel safety
+    /// The status may or may not have been set.
+    pub async fn set_status(&self, node: &str, status: Status) -> Result<(), Error> {
+        let node = Name::parse_user("node", node)?;
+        status::set(self.engine.hub(), self.engine.ports.name(), node, status).await
+    }
+
+    async fn until<T>(
+        &self,
+        operation: &'static str,
+        mut look: impl FnMut(&View) -> Option<T>,
+    ) -> Result<T, Error> {
+        let closed = || closed(operation, self.name());
+        board::until(self.viewing(), |board| board.view().and_then(|view| look(&view)), closed).await
+    }
+
+    fn viewing(&self) -> &Arc<Engine<Viewing>> {
+        self.viewing.get_or_init(|| {
+            let (hub, name) = (self.engine.hub(), self.engine.ports.name());
+            hub.recipe("group view", name, || {
+                let keys = Keys::new(name, &hub.identity().node);
+                Engine::start(hub, Viewing::new(keys), Board::default())
+            })
+        })
+    }
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Group").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
+/// Leaves when the future of a join is dropped.
+struct CancelOnDrop<'a> {
+    engine: &'a Arc<Engine<State>>,
+    caller: Option<u64>,
+}
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(caller) = self.caller {
+            self.engine.ports.cancel_join(caller);
+            self.engine.request(Request::Cancel { caller });
+        }
+    }
+}
