@@ -113,7 +113,7 @@ impl Driver for State {
                 let group = ports.name.as_str().to_owned();
                 engine.hub().emit(Event::Joined { group, incarnation: token });
                 if let Some((caller, profile)) = caller {
-                    let held = Membership::new(Arc::clone(engine), membership, profile);
+                    let held = Membership::new(Arc::clone(engine), membership, *profile);
                     answer(&ports.joins, caller, Ok(held));
                 }
             }

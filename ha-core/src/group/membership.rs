@@ -28,8 +28,8 @@ struct Wanted {
 }
 
 impl Membership {
-    pub(super) fn new(engine: Arc<Engine<State>>, id: u64, profile: Box<Profile>) -> Self {
-        Self { engine, id, wanted: Mutex::new(Wanted { profile: *profile, version: 0 }), left: false }
+    pub(super) fn new(engine: Arc<Engine<State>>, id: u64, profile: Profile) -> Self {
+        Self { engine, id, wanted: Mutex::new(Wanted { profile, version: 0 }), left: false }
     }
 
     /// The node.

@@ -62,7 +62,7 @@ impl Play for State {
         match delivery {
             Delivery::Entered { membership, stamp, caller: Some((caller, _)) } => {
                 let undelivered = Request::Leave { membership, caller: Some(caller) };
-                News::Granted { caller, grant: membership, stamp, undelivered }
+                News::Granted { caller, grant: membership, stamp, weight: 1, undelivered }
             }
             Delivery::Entered { caller: None, .. } => News::Answered { caller: NOBODY, error: None },
             Delivery::Gone { membership, .. } => News::Ended { grant: membership },

@@ -23,6 +23,7 @@ mod store_doubt;
 mod store_fence;
 mod store_watch;
 mod txn;
+mod views;
 mod watch;
 
 use crate::case::Case;
@@ -46,6 +47,7 @@ const REGISTRY: &[&[Case]] = &[
     election::CASES,
     leadership::CASES,
     membership::CASES,
+    views::CASES,
     cancellation::CASES,
     crashes::CASES,
     forgetting::CASES,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use super::wire::{Request, Watch};
 use super::store::TTL;
+use super::wire::{Request, Watch};
 use super::{News, Play, Random, Store};
 use crate::coordinator::{Context, Input, Output};
 use crate::error::ErrorKind;

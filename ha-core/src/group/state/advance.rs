@@ -214,9 +214,11 @@ impl State {
         let number = context.numbers.fetch_add(1, Ordering::Relaxed);
         let key = self.keys.members.key(Name::internal(format!("{session}-{number}")));
         let id = encode(&IdRecord::new(key.name(), context.ttl.unwrap_or_default()));
-        let txn = Txn::new()
-            .create_owned(key.clone(), record.clone(), Naming::Unique)
-            .create_owned(self.keys.id.clone(), id, Naming::Reusable);
+        let txn = Txn::new().create_owned(key.clone(), record.clone(), Naming::Unique).create_owned(
+            self.keys.id.clone(),
+            id,
+            Naming::Reusable,
+        );
         self.own = Own::Joining { membership, key, record, version };
         let tag = self.ask(Asked::Join);
         out.push(Output::Commit { tag, txn });

@@ -279,8 +279,7 @@ impl State {
                 "this node is a member, or joins, already; update that membership, or leave it before",
             )
         } else {
-            self.wish =
-                Some(Wish { membership, caller: Some(caller), profile, version: 0, healthy: true });
+            self.wish = Some(Wish { membership, caller: Some(caller), profile, version: 0, healthy: true });
             return;
         };
         out.push(Output::Deliver(Delivery::Rejected { caller, error }));

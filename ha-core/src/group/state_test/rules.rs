@@ -293,12 +293,16 @@ fn an_old_answer_of_an_update_is_not_taken_for_that_of_a_later_incarnation() {
 #[test]
 fn everything_is_answered_when_the_coordinator_closes() {
     let mut scene = joined();
-    scene.call(0, 2, Request::Update {
-        membership: 1,
-        caller: 2,
-        version: 2,
-        profile: Box::new(Profile::new().ready(false)),
-    });
+    scene.call(
+        0,
+        2,
+        Request::Update {
+            membership: 1,
+            caller: 2,
+            version: 2,
+            profile: Box::new(Profile::new().ready(false)),
+        },
+    );
     scene.processes[0].feed(crate::coordinator::Input::Closing);
     scene.settle();
     assert_eq!(scene.owned(), 0);
