@@ -36,6 +36,7 @@
 //! | [`Grant`], [`LossReason`], [`Standing`], [`Token`] | what a holder has |
 //! | [`election`], [`group`], [`lock`] | the recipes |
 //! | [`store`] | a small store for the service itself, guarded by what it holds |
+//! | [`FencingGate`] | refuses those who were replaced, for resources outside the store |
 //! | [`Error`], [`ErrorKind`], [`Effect`] | what went wrong, and whether it changed anything |
 //! | [`memory`] | the store in the memory of one process |
 //! | [`spi`], [`runtime`], [`StoreUrl`] | for those who write a backend |
@@ -48,6 +49,7 @@ mod coordinator;
 pub mod election;
 mod error;
 pub mod group;
+mod gate;
 pub mod guide;
 pub mod lock;
 pub mod memory;
@@ -65,5 +67,6 @@ pub use coordinator::{
     Standing,
 };
 pub use error::{Effect, Error, ErrorKind};
+pub use gate::{Entered, FencingGate, StaleToken};
 pub use token::{Token, Ttl};
 pub use url::{Host, Scheme, Secret, StoreUrl};

@@ -1,6 +1,7 @@
 //! Fencing tokens and times to live.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,27 @@ impl Token {
     #[must_use]
     pub fn as_u64(self) -> u64 {
         self.0
+    }
+}
+
+impl From<u64> for Token {
+    /// A token as a resource reads it back, from a column or a header. That a number is a token of the right thing nobody can check.
+    fn from(value: u64) -> Self {
+        Self(value)
+    }
+}
+
+impl FromStr for Token {
+    type Err = Error;
+
+    /// Reads a token as it is displayed: a decimal number without sign or blanks.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|_| is_plain).map(Self).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidInput, "read token")
+                .on(format_args!("{text:.40?}"))
+                .because(format_args!("a token is a number from 0 to {}", u64::MAX))
+        })
     }
 }
 
@@ -68,8 +90,18 @@ impl Ttl {
 
 #[cfg(test)]
 mod tests {
-    use super::Ttl;
+    use super::{Token, Ttl};
     use std::time::Duration;
+
+    #[test]
+    fn a_token_is_read_as_it_is_shown_and_nothing_else_is() {
+        for token in [0, 7, u64::MAX].map(Token::from) {
+            assert_eq!(token.to_string().parse::<Token>().unwrap(), token);
+        }
+        for text in ["", "-1", "+1", " 1", "1 ", "0x1", "1.0", "18446744073709551616", "one", "١"] {
+            assert!(text.parse::<Token>().is_err(), "{text:?}");
+        }
+    }
 
     #[test]
     fn zero_and_huge_ttls_are_refused() {

@@ -36,8 +36,9 @@ mod builder;
 pub use builder::{Builder, builder};
 
 pub use ha_core::{
-    Coordinator, CoordinatorBuilder, Effect, Error, ErrorKind, Event, Events, Grant, Health, Heartbeat, Host,
-    LossReason, OverrunPolicy, Scheme, Secret, Standing, StoreUrl, Token, Ttl,
+    Coordinator, CoordinatorBuilder, Effect, Entered, Error, ErrorKind, Event, Events, FencingGate, Grant,
+    Health, Heartbeat, Host, LossReason, OverrunPolicy, Scheme, Secret, StaleToken, Standing, StoreUrl,
+    Token, Ttl,
 };
 pub use ha_core::{election, guide, lock, memory, runtime, spi, store};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ha_core::spi::{Session, Txn};
-use ha_core::{Coordinator, Effect, ErrorKind, Grant, Token};
+use ha_core::{Coordinator, Effect, ErrorKind, FencingGate, Grant, Token};
 
 use super::store::{entries, key};
 use crate::case::Need;
@@ -26,6 +26,7 @@ crate::case::cases! {
     a_leader_whose_record_was_deleted_is_refused { guarantee: "G104", needs: [Need::Fault(FaultKind::Delete)] }
     a_forgotten_holder_is_refused { guarantee: "G104", needs: [Need::Fault(FaultKind::Forget)] }
     several_fences_count_each { guarantee: "G104" }
+    a_gate_refuses_the_token_of_an_earlier_holder { guarantee: "G109" }
 }
 
 /// Writes as the holder of `grant`; returns whether it was applied.
@@ -186,4 +187,24 @@ async fn several_fences_count_each(cx: Context) {
     guard.release().await.unwrap();
     assert!(!node.store().commit(late).await.unwrap().is_committed(), "one of two is not enough");
     node.shutdown(Duration::ZERO).await.ok();
+}
+
+/// A resource outside the store: it sees nothing but tokens.
+async fn a_gate_refuses_the_token_of_an_earlier_holder(cx: Context) {
+    let (node, other) = (cx.node("node").await, cx.node("other").await);
+    let gate = FencingGate::new();
+    let mut late: Vec<Token> = Vec::new();
+    for round in 0..6 {
+        let holder = if round % 2 == 0 { &node } else { &other };
+        let guard = next_holder(&cx, holder).await;
+        assert!(gate.enter(guard.token()).is_ok(), "the present holder");
+        assert!(gate.enter(guard.token()).is_ok(), "comes more than once");
+        for token in &late {
+            assert!(gate.enter(*token).is_err(), "{token} after {}", guard.token());
+        }
+        late.push(guard.token());
+        guard.release().await.unwrap();
+    }
+    let restarted = FencingGate::resume(gate.highest());
+    assert!(late[..5].iter().all(|token| restarted.enter(*token).is_err()));
 }
