@@ -37,6 +37,7 @@
 //! | [`election`], [`group`], [`lock`] | the recipes |
 //! | [`store`] | a small store for the service itself, guarded by what it holds |
 //! | [`FencingGate`] | refuses those who were replaced, for resources outside the store |
+//! | [`probe`] | answers for `/health` and `/leader` |
 //! | [`Error`], [`ErrorKind`], [`Effect`] | what went wrong, and whether it changed anything |
 //! | [`memory`] | the store in the memory of one process |
 //! | [`spi`], [`runtime`], [`StoreUrl`] | for those who write a backend |
@@ -54,6 +55,7 @@ pub mod guide;
 pub mod lock;
 pub mod memory;
 mod names;
+pub mod probe;
 pub mod runtime;
 pub mod spi;
 pub mod store;

@@ -12,6 +12,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use crate::error::{Error, ErrorKind};
 
 pub use host::Host;
+use scheme::Credentials;
 pub use scheme::Scheme;
 
 /// What [`StoreUrl`] writes as `%xx`: whatever would mean something else when it is read again.
@@ -91,6 +92,33 @@ impl StoreUrl {
     #[must_use]
     pub fn password(&self) -> Option<&Secret> {
         self.password.as_ref()
+    }
+
+    /// The same URL with a password that was kept elsewhere.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an empty password, for a URL that has one already, and where its scheme takes none, or none without a user.
+    pub fn with_password(mut self, password: Secret) -> Result<Self, Error> {
+        let refuse = |reason: &str| {
+            Err(Error::new(ErrorKind::InvalidInput, "add a password to").on(&self).because(reason))
+        };
+        if password.expose().is_empty() {
+            return refuse("it is empty; leave it out if there is none");
+        }
+        if self.password.is_some() {
+            return refuse("the url has one already; keep it in one place");
+        }
+        match self.scheme.rule().credentials {
+            Credentials::Never => return refuse("a store of this scheme takes none; leave it out"),
+            Credentials::User if self.user.is_none() => {
+                return refuse(
+                    "the url names no user; write the user in front of the hosts, as in etcd://user@host",
+                );
+            }
+            Credentials::User | Credentials::UserOrPassword => {}
+        }
+        self.password = Some(password);
+        Ok(self)
     }
 
     /// The hosts, in the order of the URL, none of them twice; empty where the scheme has none.

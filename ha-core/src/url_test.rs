@@ -1,4 +1,4 @@
-use super::{Scheme, StoreUrl};
+use super::{Scheme, Secret, StoreUrl};
 use crate::error::{Error, ErrorKind};
 
 /// URLs whose hosts, credentials or options are wrong, and a part of the reason.
@@ -300,4 +300,20 @@ fn a_password_is_never_shown_whatever_is_written_wrongly_around_it() {
     assert!(refused > 1_000, "{refused}");
     let hostless = shown(&StoreUrl::parse("redis://user:hunttrustno1"));
     assert!(hostless.contains("port") && !hostless.contains("hunt"), "{hostless}");
+}
+
+#[test]
+fn a_password_can_be_kept_elsewhere_but_not_twice() {
+    let with = |url: &str, password: &str| StoreUrl::parse(url).unwrap().with_password(Secret::new(password));
+    let url = with("etcds://app@h1,h2", "s@crt").unwrap();
+    assert_eq!(url.password().map(Secret::expose), Some("s@crt"));
+    assert_eq!(url.to_string(), "etcds://app:***@h1,h2");
+    assert!(with("redis://h", "s@crt").is_ok(), "redis takes a password without a user");
+    for (url, password) in
+        [("etcd://h", "s@crt"), ("memory:", "s@crt"), ("etcd://app:other@h", "s@crt"), ("etcd://app@h", "")]
+    {
+        let error = with(url, password).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{url}");
+        assert!(!error.to_string().contains("s@crt") && !error.to_string().contains("other"), "{error}");
+    }
 }

@@ -93,7 +93,18 @@ impl Builder {
     /// # Cancel safety
     /// Dropping the future leaves no session behind, or one that owns nothing and is closed in the background.
     pub async fn connect(self, url: &str) -> Result<Coordinator, Error> {
-        let backend = backends::open(&StoreUrl::parse(url)?)?;
+        self.connect_to(&StoreUrl::parse(url)?).await
+    }
+
+    /// The same with a URL that is parsed already, such as that of a [`Config`](crate::Config).
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    ///
+    /// # Cancel safety
+    /// As [`connect`](Self::connect).
+    pub async fn connect_to(self, url: &StoreUrl) -> Result<Coordinator, Error> {
+        let backend = backends::open(url)?;
         let builder = self
             .settings
             .into_iter()

@@ -24,6 +24,8 @@
 //! Everything else is `ha-core`'s, under the same names: its items are re-exported here, so that a service depends on one crate.
 //! [`guide`] explains what is guaranteed, what a ttl costs, what happens when something fails, and how a backend is written.
 //!
+//! A deployment says where the store is by [`Config`]: a file, or `HA_URL`, `HA_NAMESPACE`, `HA_NODE`, `HA_TTL` and `HA_PASSWORD` in the environment.
+//!
 //! # Backends
 //!
 //! The scheme of the URL chooses the backend when the service starts. This release has one: `memory:`, which serves the tasks and
@@ -32,15 +34,18 @@
 
 mod backends;
 mod builder;
+mod config;
+mod duration;
 
 pub use builder::{Builder, builder};
+pub use config::Config;
 
 pub use ha_core::{
     Coordinator, CoordinatorBuilder, Effect, Entered, Error, ErrorKind, Event, Events, FencingGate, Grant,
     Health, Heartbeat, Host, LossReason, OverrunPolicy, Scheme, Secret, StaleToken, Standing, StoreUrl,
     Token, Ttl,
 };
-pub use ha_core::{election, guide, lock, memory, runtime, spi, store};
+pub use ha_core::{election, guide, lock, memory, probe, runtime, spi, store};
 
 /// Runs the examples of the README.
 #[cfg(doctest)]

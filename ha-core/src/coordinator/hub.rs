@@ -18,6 +18,7 @@ use crate::names::Name;
 use crate::runtime::{Instant, Runtime};
 use crate::spi::{Capabilities, Lineage, Renewal};
 use crate::sync::lock;
+use crate::token::Token;
 
 /// What an engine is told about the coordinator.
 #[derive(Clone)]
@@ -91,6 +92,8 @@ pub(crate) struct Hub {
     closed: CancellationToken,
     next_listener: AtomicU64,
     state: Mutex<State>,
+    /// The leaderships of this process, by term.
+    leading: Mutex<BTreeMap<Token, Grant>>,
 }
 
 impl Hub {
@@ -112,6 +115,7 @@ impl Hub {
             closed: CancellationToken::new(),
             next_listener: AtomicU64::new(1),
             state: Mutex::default(),
+            leading: Mutex::default(),
         };
         (Arc::new(hub), commands)
     }
@@ -161,17 +165,28 @@ impl Hub {
     }
 
     pub(crate) fn granted(&self, kind: &'static str, grant: &Grant) {
+        if kind == "election" {
+            lock(&self.leading).insert(grant.token(), grant.clone());
+        }
         self.emit_with(|| Event::Granted { kind, name: grant.name().into(), token: grant.token() });
     }
 
     /// Says why `grant` ended: for the reason that came first.
     pub(crate) fn ended(&self, kind: &'static str, grant: &Grant) {
+        if kind == "election" {
+            lock(&self.leading).remove(&grant.token());
+        }
         self.emit_with(|| Event::Ended {
             kind,
             name: grant.name().into(),
             token: grant.token(),
             reason: grant.loss().unwrap_or(LossReason::Expired),
         });
+    }
+
+    /// Whether this process leads an election in this term, by its own grant.
+    pub(crate) fn leads_in(&self, term: Token) -> bool {
+        lock(&self.leading).get(&term).is_some_and(Grant::is_valid)
     }
 
     // Engines ---------------------------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ use crate::lock::{Mutex, RwLock, Semaphore};
 use crate::names::Name;
 use crate::spi::{Backend, Capabilities};
 use crate::store::Store;
+use crate::token::Token;
 use hub::Control;
 
 /// One node's connection to a store. Holds one session for all recipes, however many they are.
@@ -254,6 +255,11 @@ impl Coordinator {
         };
         self.0.hub.runtime().spawn("token base", Box::pin(task));
         result.await.map_err(|_stopped| closed(operation, self.namespace()))?
+    }
+
+    /// Whether this process leads an election in this term, by its own grant.
+    pub(crate) fn leads_in(&self, term: Token) -> bool {
+        self.0.hub.leads_in(term)
     }
 
     fn refuse_observer(&self, operation: &'static str, name: &Name) -> Result<(), Error> {

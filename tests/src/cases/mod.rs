@@ -16,6 +16,7 @@ mod leadership;
 mod membership;
 mod mutex;
 mod names;
+mod probe;
 mod reads;
 mod sessions;
 mod store;
@@ -55,6 +56,7 @@ const REGISTRY: &[&[Case]] = &[
     store_doubt::CASES,
     store_fence::CASES,
     store_watch::CASES,
+    probe::CASES,
 ];
 
 /// All cases.
