@@ -49,8 +49,8 @@
 mod coordinator;
 pub mod election;
 mod error;
-pub mod group;
 mod gate;
+pub mod group;
 pub mod guide;
 pub mod lock;
 pub mod memory;
