@@ -17,9 +17,24 @@ pub(crate) fn open(url: &StoreUrl) -> Result<Arc<dyn Backend>, Error> {
             let name = if url.path().is_empty() { DEFAULT_MEMORY } else { url.path() };
             Ok(Arc::new(MemoryBackend::named(name)?))
         }
-        scheme => Err(Error::new(ErrorKind::Unsupported, "connect to").on(url).because(format_args!(
-            "this release has no backend for {scheme}: yet, only for memory:, which serves one process"
-        ))),
+        #[cfg(feature = "etcd")]
+        Scheme::Etcd | Scheme::Etcds => {
+            let config = ha_backend_etcd::EtcdConfig::from_url(url)?;
+            Ok(Arc::new(ha_backend_etcd::EtcdBackend::new(config)))
+        }
+        scheme => Err(Error::new(ErrorKind::Unsupported, "connect to").on(url).because(missing(scheme))),
+    }
+}
+
+/// Why there is no backend for `scheme` in this build.
+fn missing(scheme: Scheme) -> String {
+    match scheme {
+        Scheme::Etcd | Scheme::Etcds => {
+            format!("{scheme}: needs the feature `etcd` of ha-toolkit; build with it")
+        }
+        scheme => format!(
+            "this release has no backend for {scheme}: yet, only for memory:, which serves one process, and etcd:"
+        ),
     }
 }
 
@@ -32,8 +47,6 @@ mod tests {
     fn a_scheme_without_a_backend_is_unsupported_and_says_what_there_is() {
         for text in [
             "local:///var/lib/ha.db",
-            "etcd://h",
-            "etcds://user:trustno1@h",
             "zk://h",
             "zks://h",
             "redis://:trustno1@h",
@@ -49,6 +62,34 @@ mod tests {
             assert!(message.contains(&format!("no backend for {scheme}: yet")), "{message}");
             assert!(message.contains("memory:") && !message.contains("trustno1"), "{message}");
         }
+    }
+
+    #[cfg(not(feature = "etcd"))]
+    #[test]
+    fn a_scheme_whose_feature_is_off_says_which_one_it_is() {
+        for text in ["etcd://h", "etcds://user:trustno1@h"] {
+            let error = open(&StoreUrl::parse(text).unwrap()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{text}");
+            let message = error.to_string();
+            assert!(message.contains("feature `etcd`") && !message.contains("trustno1"), "{message}");
+        }
+    }
+
+    #[cfg(feature = "etcd")]
+    #[test]
+    fn etcd_is_opened_without_connecting_and_knows_its_options() {
+        for text in ["etcd://h", "etcds://user:trustno1@h", "etcd://a,b:2380?prefix=/platform&timeout=250ms"]
+        {
+            let backend = open(&StoreUrl::parse(text).unwrap()).unwrap();
+            assert_eq!(backend.capabilities().backend, "etcd");
+            assert!(!format!("{backend:?}").contains("trustno1"));
+        }
+        let error = open(&StoreUrl::parse("etcd://u:trustno1@h?timout=1s").unwrap()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(
+            error.to_string().contains("\"timout\"") && !error.to_string().contains("trustno1"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -28,8 +28,14 @@
 //!
 //! # Backends
 //!
-//! The scheme of the URL chooses the backend when the service starts. This release has one: `memory:`, which serves the tasks and
-//! threads of one process. The other schemes that [`StoreUrl`] knows are refused by [`Builder::connect`] until their backends exist.
+//! The scheme of the URL chooses the backend when the service starts:
+//!
+//! | URL | backend | serves | feature |
+//! |---|---|---|---|
+//! | `memory:` `memory:name` | [`memory`] | the tasks and threads of one process | always there |
+//! | `etcd://h1,h2,h3` `etcds://...` | an etcd cluster, 3.4 or later | everybody who reaches the cluster | `etcd` (its build needs `protoc`) |
+//!
+//! The other schemes that [`StoreUrl`] knows are refused by [`Builder::connect`] until their backends exist.
 //! A backend of another repository is given to [`Coordinator::builder`] directly.
 
 mod backends;

@@ -123,9 +123,14 @@ fn with_dependencies(
     Ok(wanted)
 }
 
-/// The names in the `Depends:` lines of `apt-cache depends`.
+/// The names in the `Depends:` and `Recommends:` lines of `apt-cache depends`: protoc lacks, without what is only recommended,
+/// the definitions that every schema imports.
 fn depends_lines(text: &str) -> Vec<String> {
-    text.lines().filter_map(|line| line.trim().strip_prefix("Depends: ")).map(str::to_owned).collect()
+    let name = |line: &str| {
+        let line = line.trim();
+        line.strip_prefix("Depends: ").or_else(|| line.strip_prefix("Recommends: ")).map(str::to_owned)
+    };
+    text.lines().filter_map(name).collect()
 }
 
 /// Where the machine gets Debian itself from, among lines of a repository and the release that it is asked for.
@@ -145,10 +150,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_dependencies_of_a_package_are_its_depends_lines() {
-        let text =
-            "protobuf-compiler\n  Depends: libc6\n  Depends: libprotoc32\n  Recommends: libprotobuf-dev\n";
-        assert_eq!(depends_lines(text), ["libc6", "libprotoc32"]);
+    fn the_dependencies_of_a_package_are_what_it_depends_on_and_recommends() {
+        let text = "protobuf-compiler\n  Depends: libc6\n  Depends: libprotoc32\n  Recommends: libprotobuf-dev\n  Suggests: other\n";
+        assert_eq!(depends_lines(text), ["libc6", "libprotoc32", "libprotobuf-dev"]);
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::error::Error;
+use crate::memory::capabilities;
 use crate::memory::link::{Link, Request};
 use crate::memory::watch::Watch;
-use crate::memory::{capabilities, txn};
 use crate::spi::{
     Collection, Listing, Outcome, Page, Renewal, Session, SessionId, Txn, WatchStream, WatchTarget,
 };
@@ -58,7 +58,7 @@ impl Session for MemorySession {
 
     async fn commit(&self, txn: Txn) -> Result<Outcome, Error> {
         self.link.refuse_observer(Request::Commit)?;
-        txn::validate(&txn, capabilities())?;
+        txn.check(capabilities())?;
         #[cfg(feature = "test-util")]
         if self.link.has_faults() {
             return Box::pin(self.link.commit_through_faults(&txn)).await;

@@ -1,4 +1,4 @@
-//! Transactions: what is refused, which guards fail, and what is applied.
+//! Transactions: which guards fail, and what is applied.
 
 use bytes::Bytes;
 
@@ -6,55 +6,8 @@ use crate::error::{Error, ErrorKind};
 use crate::memory::namespace::Namespace;
 use crate::memory::store::Wakes;
 use crate::spi::{
-    Capabilities, Committed, Conflict, Entry, Guard, Key, Operation, Outcome, Revision, SessionId, Stamp, Txn,
+    Committed, Conflict, Entry, Guard, Key, Operation, Outcome, Revision, SessionId, Stamp, Txn,
 };
-
-/// Refuses a transaction that no backend takes, or that is beyond the capabilities.
-pub(super) fn validate(txn: &Txn, capabilities: &Capabilities) -> Result<(), Error> {
-    let count = txn.operations().len().max(txn.guards().len());
-    if count > capabilities.operations_max {
-        return Err(Error::new(ErrorKind::TooLarge, "commit").because(format_args!(
-            "{count} guards or operations in one transaction, at most {} fit; split it",
-            capabilities.operations_max
-        )));
-    }
-    for operation in txn.operations() {
-        let (Operation::Create { value, .. } | Operation::Update { value, .. }) = operation else { continue };
-        if value.len() > capabilities.value_bytes_max {
-            return Err(Error::new(ErrorKind::TooLarge, "commit").on(operation.key()).because(format_args!(
-                "a value of {} bytes, at most {} fit",
-                value.len(),
-                capabilities.value_bytes_max
-            )));
-        }
-    }
-    if txn.operations().len() > 1 {
-        refuse_ambiguity(txn.operations())?;
-    }
-    Ok(())
-}
-
-fn refuse_ambiguity(operations: &[Operation]) -> Result<(), Error> {
-    let refuse = |subject: &dyn std::fmt::Display, reason: &str| {
-        Err(Error::new(ErrorKind::InvalidInput, "commit").on(subject).because(reason))
-    };
-    let mut keys: Vec<&Key> = operations.iter().map(Operation::key).collect();
-    keys.sort_unstable();
-    if let Some(pair) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
-        return refuse(pair[0], "two operations of one transaction change it; use two transactions");
-    }
-    let is_owned = |operation: &&Operation| matches!(operation, Operation::Create { owned: true, .. });
-    let mut collections: Vec<_> =
-        operations.iter().filter(is_owned).map(|operation| operation.key().collection()).collect();
-    collections.sort_unstable();
-    if let Some(pair) = collections.windows(2).find(|pair| pair[0] == pair[1]) {
-        return refuse(
-            pair[0],
-            "one transaction creates two session-owned entries in it, which would be of the same age; use two transactions",
-        );
-    }
-    Ok(())
-}
 
 impl Namespace {
     /// Commits a valid transaction of a session that is alive.

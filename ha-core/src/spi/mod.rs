@@ -6,6 +6,7 @@
 
 mod backend;
 mod capabilities;
+mod check;
 mod entry;
 mod lineage;
 mod page;

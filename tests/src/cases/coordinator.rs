@@ -103,12 +103,15 @@ async fn a_blocked_runtime_of_the_user_loses_nothing(cx: Context) {
     let (node, judge) = (cx.mortal_node("node").await, cx.session().await);
     let guard = node.mutex("deploy").unwrap().acquire().await.unwrap();
     let session = holder_session(&*judge, "deploy").await;
-    let blocked = cx.ttl() * 10;
-    for _ in 0..4 {
-        tokio::spawn(async move { std::thread::sleep(blocked) });
-    }
+    let blocked = cx.ttl() * 4;
+    let sleep = || tokio::spawn(async move { std::thread::sleep(blocked) });
+    let workers: Vec<_> = (0..4).map(|_| sleep()).collect();
     std::thread::sleep(blocked);
     assert!(guard.is_valid(), "renewals run on a thread of their own");
+    // The judge lives on the blocked runtime.
+    for worker in workers {
+        worker.await.unwrap();
+    }
     assert_eq!(holder_session(&*judge, "deploy").await, session);
     assert_eq!(guard.standing(), Standing::Healthy);
 }

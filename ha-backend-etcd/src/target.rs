@@ -1,0 +1,174 @@
+//! One watched range: from the order to watch it to a view of it that is complete. Pure: no I/O, no clock.
+//!
+//! The watch is ordered from now on and the range is read at the same time. The acknowledgement names the revision behind which
+//! the watch sees everything; what was read has to be at least that new, otherwise it is read again. So nothing falls between,
+//! and a watch never starts at an old revision, where the server would serve it by a slow loop.
+
+use std::collections::BTreeMap;
+
+use ha_core::spi::{Change, Collection, Entry, Name, Revision, Stamp};
+
+use crate::client::{Event, KeyRange, Kv};
+use crate::keys::Layout;
+use crate::page::entry;
+
+/// How many events are kept while the range is read. With more of them it is read again.
+const BUFFERED_MAX: usize = 4_096;
+
+/// What is watched, and what is known of it.
+#[derive(Debug)]
+pub(crate) struct Target {
+    collection: Collection,
+    range: KeyRange,
+    stage: Stage,
+    /// The incarnations that exist, as far as told.
+    live: BTreeMap<Name, Stamp>,
+    /// Everything up to this revision is in the view. The server is known to send events twice, or late ones again.
+    floor: u64,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Nothing was ordered, or what was ordered is void.
+    Idle,
+    /// Ordered: which revision a reading needs, once acknowledged; and the events since.
+    Opening {
+        needs: Option<u64>,
+        read: Option<(u64, Vec<Kv>)>,
+        events: Vec<Event>,
+    },
+    Live,
+}
+
+/// What the consumer is to be told.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Tell {
+    Snapshot(BTreeMap<Name, Entry>, u64),
+    Changed(Vec<(Name, Change)>, u64),
+}
+
+/// What to do next.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Next {
+    pub(crate) tell: Vec<Tell>,
+    /// What was read is too old: read the range again.
+    pub(crate) read: bool,
+}
+
+impl Target {
+    pub(crate) fn new(collection: Collection, range: KeyRange) -> Self {
+        Self { collection, range, stage: Stage::Idle, live: BTreeMap::new(), floor: 0 }
+    }
+
+    pub(crate) fn range(&self) -> &KeyRange {
+        &self.range
+    }
+
+    /// Whether the view is complete and follows the store.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.stage, Stage::Live)
+    }
+
+    /// The watch was ordered, and the range is being read.
+    pub(crate) fn ordered(&mut self) {
+        self.stage = Stage::Opening { needs: None, read: None, events: Vec::new() };
+    }
+
+    /// The watch goes on, and the range is being read anew. False if it is being read anyway.
+    pub(crate) fn refresh(&mut self) -> bool {
+        if !self.is_live() {
+            return false;
+        }
+        self.stage = Stage::Opening { needs: Some(self.floor), read: None, events: Vec::new() };
+        true
+    }
+
+    /// The watch is void. True if somebody believes in the view.
+    pub(crate) fn interrupted(&mut self) -> bool {
+        !matches!(std::mem::replace(&mut self.stage, Stage::Idle), Stage::Idle)
+    }
+
+    /// The server acknowledged the watch: it sees everything behind `revision`.
+    pub(crate) fn acknowledged(&mut self, revision: u64, layout: &Layout) -> Next {
+        if let Stage::Opening { needs, .. } = &mut self.stage {
+            *needs = Some((*needs).unwrap_or(0).max(revision));
+        }
+        self.complete(layout)
+    }
+
+    /// The range was read at `revision`.
+    pub(crate) fn read(&mut self, revision: u64, kvs: Vec<Kv>, layout: &Layout) -> Next {
+        if let Stage::Opening { read, .. } = &mut self.stage {
+            *read = Some((revision, kvs));
+        }
+        self.complete(layout)
+    }
+
+    /// Events arrived.
+    pub(crate) fn events(&mut self, arrived: Vec<Event>, layout: &Layout) -> Next {
+        match &mut self.stage {
+            Stage::Idle => Next::default(),
+            Stage::Opening { needs, events, .. } => {
+                events.extend(arrived);
+                if events.len() > BUFFERED_MAX {
+                    let last = events.iter().map(Event::modified).max();
+                    *needs = (*needs).max(last);
+                    events.clear();
+                }
+                Next::default()
+            }
+            Stage::Live => Next { tell: self.apply(arrived, layout).into_iter().collect(), read: false },
+        }
+    }
+
+    fn complete(&mut self, layout: &Layout) -> Next {
+        let Stage::Opening { needs: Some(needs), read, events } = &mut self.stage else {
+            return Next::default();
+        };
+        let Some((revision, kvs)) = read.take() else { return Next::default() };
+        if revision < *needs {
+            return Next { tell: Vec::new(), read: true };
+        }
+        let events = std::mem::take(events);
+        self.stage = Stage::Live;
+        self.floor = revision;
+        let entries: BTreeMap<Name, Entry> = kvs.iter().filter_map(|kv| self.entry(kv, layout)).collect();
+        self.live = entries.iter().map(|(name, entry)| (name.clone(), entry.stamp().clone())).collect();
+        let snapshot = Tell::Snapshot(entries, revision);
+        let changed = self.apply(events, layout);
+        Next { tell: std::iter::once(snapshot).chain(changed).collect(), read: false }
+    }
+
+    /// Takes the events that are new, in their order; the last one of each entry is told.
+    fn apply(&mut self, events: Vec<Event>, layout: &Layout) -> Option<Tell> {
+        let mut changes: BTreeMap<Name, Change> = BTreeMap::new();
+        let floor = self.floor;
+        for event in events.into_iter().filter(|event| event.modified() > floor) {
+            self.floor = self.floor.max(event.modified());
+            match event {
+                Event::Put(kv) => {
+                    let Some((name, entry)) = self.entry(&kv, layout) else { continue };
+                    self.live.insert(name.clone(), entry.stamp().clone());
+                    changes.insert(name, Change::Put(entry));
+                }
+                Event::Deleted { key, .. } => {
+                    let Some(name) = layout.name(&self.collection, &key) else { continue };
+                    let Some(stamp) = self.live.remove(&name) else { continue };
+                    changes.insert(name, Change::Removed(stamp));
+                }
+            }
+        }
+        (!changes.is_empty()).then(|| Tell::Changed(changes.into_iter().collect(), self.floor))
+    }
+
+    fn entry(&self, kv: &Kv, layout: &Layout) -> Option<(Name, Entry)> {
+        let name = layout.name(&self.collection, &kv.key)?;
+        let entry = entry(self.collection.key(name.clone()), kv);
+        debug_assert!(entry.created() > Revision::new(0));
+        Some((name, entry))
+    }
+}
+
+#[cfg(test)]
+#[path = "target_test.rs"]
+mod tests;

@@ -1,0 +1,267 @@
+//! The watches of one session and how they stand: what to order, what to read, whom to tell.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ha_core::runtime::Instant;
+use tokio::sync::mpsc;
+
+use crate::client::{Event, Failure, FailureKind, KeyRange, Kv, Read, Told, WatchAnswer, WatchOrder};
+use crate::clock::Backoff;
+use crate::feed::Feed;
+use crate::hub::{Command, RECORD};
+use crate::link::Link;
+use crate::over::Why;
+use crate::target::{Next, Target, Tell};
+
+/// How often each watched range is read anew, because servers were seen to lose events.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(300);
+/// How much a watch reads at once.
+const PAGE: usize = 1_000;
+
+type Orders = mpsc::UnboundedSender<WatchOrder>;
+
+/// What was read of a watched range. `number` tells a reading from an earlier one that is void.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    id: i64,
+    number: u64,
+    revision: u64,
+    kvs: Vec<Kv>,
+}
+
+#[derive(Debug)]
+struct Watch {
+    target: Target,
+    feed: Arc<Feed>,
+    /// The reading that is awaited.
+    reading: u64,
+    refresh_at: Instant,
+}
+
+/// All watches but that of the record.
+#[derive(Debug)]
+pub(crate) struct Watches {
+    link: Arc<Link>,
+    readings: mpsc::UnboundedSender<Reading>,
+    watches: BTreeMap<i64, Watch>,
+    /// What was ordered and not acknowledged, in order: a refusal does not say which one it is about.
+    ordered: VecDeque<i64>,
+    readings_begun: u64,
+}
+
+impl Watches {
+    pub(crate) fn new(link: Arc<Link>, readings: mpsc::UnboundedSender<Reading>) -> Self {
+        Self { link, readings, watches: BTreeMap::new(), ordered: VecDeque::new(), readings_begun: 0 }
+    }
+
+    /// Does what a consumer asks for; what has to be ordered waits if there is no stream.
+    pub(crate) fn command(&mut self, command: Command, orders: Option<&Orders>) {
+        match command {
+            Command::Watch { id, target, feed } => {
+                let refresh_at = self.next_refresh();
+                self.watches.insert(id, Watch { target, feed, reading: 0, refresh_at });
+                if let Some(orders) = orders {
+                    self.order(id, orders);
+                }
+            }
+            Command::Refresh(id) => {
+                if self.watches.get_mut(&id).is_some_and(|watch| watch.target.refresh()) {
+                    self.begin_reading(id);
+                }
+            }
+            Command::Drop(id) => {
+                self.watches.remove(&id);
+                if let Some(orders) = orders {
+                    // A stream that is gone takes the watch with it.
+                    orders.send(WatchOrder::Cancel(id)).ok();
+                }
+            }
+        }
+    }
+
+    /// Orders everything on a new stream, which was opened with the watch of the record.
+    pub(crate) fn order_all(&mut self, orders: &Orders) {
+        self.ordered = VecDeque::from([RECORD]);
+        self.look_at_record();
+        let ids: Vec<i64> = self.watches.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.order(id, orders));
+    }
+
+    fn order(&mut self, id: i64, orders: &Orders) {
+        let Some(watch) = self.watches.get_mut(&id) else { return };
+        watch.target.ordered();
+        self.ordered.push_back(id);
+        // Without a stream the reader finds out, and everything is ordered again.
+        orders.send(WatchOrder::Watch { id, range: watch.target.range().clone() }).ok();
+        self.begin_reading(id);
+    }
+
+    /// Takes an answer of the stream. False: the stream is of no use.
+    pub(crate) fn answered(&mut self, answer: WatchAnswer, orders: &Orders) -> bool {
+        match answer.told {
+            Told::Progress => true,
+            Told::Created => {
+                let acknowledged = self.ordered.pop_front();
+                let revision = answer.header.revision;
+                self.advance(answer.id, |target, layout| target.acknowledged(revision, layout));
+                acknowledged == Some(answer.id)
+            }
+            Told::Events(events) if answer.id == RECORD => {
+                if events.iter().any(|event| matches!(event, Event::Deleted { .. })) {
+                    self.link.end(Why::Lost);
+                }
+                true
+            }
+            Told::Events(events) => {
+                self.advance(answer.id, |target, layout| target.events(events, layout));
+                true
+            }
+            Told::Ended { kind, reason } => self.ended(answer.id, kind, &reason, orders),
+        }
+    }
+
+    /// The server ended, or refused, a watch. Compacted history is none of our concern: watches begin now.
+    fn ended(&mut self, id: i64, kind: FailureKind, reason: &str, orders: &Orders) -> bool {
+        let id = if id >= RECORD { Some(id) } else { self.ordered.pop_front() };
+        let Some(watch) = id.and_then(|id| self.watches.get_mut(&id)) else {
+            // One that was cancelled here; or the first one, without which the stream is nothing.
+            return id != Some(RECORD);
+        };
+        tracing::warn!(session = %self.link.id, reason, "the server ended a watch");
+        if watch.target.interrupted() {
+            watch.feed.interrupt();
+        }
+        if kind != FailureKind::Compacted {
+            // Permission or token: a new stream logs in again, after a pause.
+            return false;
+        }
+        id.into_iter().for_each(|id| self.order(id, orders));
+        true
+    }
+
+    /// Takes what was read.
+    pub(crate) fn read(&mut self, reading: Reading) {
+        let Reading { id, number, revision, kvs } = reading;
+        if self.watches.get(&id).is_some_and(|watch| watch.reading == number) {
+            self.advance(id, |target, layout| target.read(revision, kvs, layout));
+        }
+    }
+
+    fn advance(&mut self, id: i64, step: impl FnOnce(&mut Target, &crate::keys::Layout) -> Next) {
+        let lineage = self.link.lineage();
+        let Some(watch) = self.watches.get_mut(&id) else { return };
+        let next = step(&mut watch.target, &self.link.layout);
+        for tell in next.tell {
+            match tell {
+                Tell::Snapshot(entries, revision) => watch.feed.snapshot(entries, revision, lineage),
+                Tell::Changed(changes, revision) => watch.feed.changed(changes, revision, lineage),
+            }
+        }
+        if next.read {
+            self.begin_reading(id);
+        }
+    }
+
+    /// The stream broke: nobody knows what happens.
+    pub(crate) fn interrupt(&mut self) {
+        self.ordered.clear();
+        for watch in self.watches.values_mut() {
+            watch.target.interrupted();
+            watch.feed.interrupt();
+        }
+    }
+
+    /// The session is over.
+    pub(crate) fn end(&mut self) {
+        let history = self.link.over.why() == Some(Why::History);
+        let discontinuity = history.then(|| self.link.lineage());
+        self.watches.values().for_each(|watch| watch.feed.end(discontinuity));
+    }
+
+    /// Reads anew what was not read for long.
+    pub(crate) fn refresh_due(&mut self, now: Instant) {
+        let next = self.next_refresh();
+        let mut due = Vec::new();
+        for (id, watch) in &mut self.watches {
+            if watch.refresh_at <= now {
+                watch.refresh_at = next;
+                due.extend(watch.target.refresh().then_some(*id));
+            }
+        }
+        due.into_iter().for_each(|id| self.begin_reading(id));
+    }
+
+    fn next_refresh(&self) -> Instant {
+        let runtime = self.link.runtime();
+        runtime.now() + REFRESH_INTERVAL + Duration::from_secs(runtime.random() % 60)
+    }
+
+    fn begin_reading(&mut self, id: i64) {
+        self.readings_begun += 1;
+        let number = self.readings_begun;
+        let Some(watch) = self.watches.get_mut(&id) else { return };
+        watch.reading = number;
+        let (link, range, readings) =
+            (Arc::clone(&self.link), watch.target.range().clone(), self.readings.clone());
+        self.link.spawn("etcd-snapshot", async move {
+            let mut backoff = Backoff::patient();
+            while link.over.why().is_none() && !readings.is_closed() {
+                match read_all(&link, &range).await {
+                    Ok((revision, kvs)) => {
+                        // Nobody may watch any more.
+                        readings.send(Reading { id, number, revision, kvs }).ok();
+                        return;
+                    }
+                    Err(failure) => {
+                        tracing::debug!(session = %link.id, %failure, "cannot read what is watched yet")
+                    }
+                }
+                backoff.wait(&**link.runtime()).await;
+            }
+        });
+    }
+
+    /// Ends the session if its record is gone: it may have gone while no stream was there to tell.
+    fn look_at_record(&self) {
+        if self.link.grant.is_none() {
+            return;
+        }
+        let link = Arc::clone(&self.link);
+        self.link.spawn("etcd-look", async move {
+            match link.read(Read::revisions(link.record.clone())).await {
+                Ok((_, found)) if found.kvs.is_empty() => {
+                    link.end(Why::Lost);
+                }
+                Ok(_) => {}
+                Err(failure) => {
+                    tracing::debug!(session = %link.id, %failure, "cannot look at the record yet")
+                }
+            }
+        });
+    }
+}
+
+/// Reads a whole range as of one revision, page by page.
+async fn read_all(link: &Arc<Link>, range: &KeyRange) -> Result<(u64, Vec<Kv>), Failure> {
+    let mut kvs: Vec<Kv> = Vec::new();
+    let mut pinned = 0;
+    let mut range = range.clone();
+    loop {
+        let limit = if range.end.is_empty() { 0 } else { PAGE };
+        let read = Read { range: range.clone(), limit, revision: pinned, ..Read::default() };
+        let (header, found) = link.read(read).await?;
+        if pinned == 0 {
+            pinned = header.revision;
+        }
+        kvs.extend(found.kvs);
+        match kvs.last() {
+            Some(last) if found.more => {
+                range.key.clone_from(&last.key);
+                range.key.push(0);
+            }
+            _ => return Ok((pinned, kvs)),
+        }
+    }
+}
