@@ -11,16 +11,20 @@
 //! | [`Folder`], [`Address`] | a place of its own on the disk and in the network |
 //! | [`Proxy`] | a way to a server that can be cut, reset, held, delayed, made deaf or mute |
 //! | [`Gateway`] | a way to a gRPC server on which single requests are lost, held, answered late or never |
+//! | [`holder`], [`Scene`], [`Recorder`] | processes that hold things, what is done to them, and one history of it all |
 //! | [`etcd`] | one member or a cluster |
 
 mod address;
 pub mod etcd;
 mod folder;
 mod gateway;
+pub mod holder;
 mod http;
 mod process;
 mod program;
 mod proxy;
+mod recorder;
+mod scene;
 mod watchdog;
 
 pub use address::Address;
@@ -29,6 +33,8 @@ pub use gateway::{Call, Fate, Gate, Gateway};
 pub use process::Process;
 pub use program::Program;
 pub use proxy::{Direction, Proxy};
+pub use recorder::{Recorder, recorded};
+pub use scene::Scene;
 
 use crate::harness::{Missing, missing_is_a_failure};
 
