@@ -339,8 +339,9 @@ impl Hub {
     }
 
     pub(crate) fn begin_closing(&self) {
-        self.closing.store(true, Ordering::Release);
-        self.broadcast(&Signal::Closing);
+        if !self.closing.swap(true, Ordering::AcqRel) {
+            self.broadcast(&Signal::Closing);
+        }
     }
 
     pub(crate) fn on_drained(&self, idle: bool) {
@@ -355,10 +356,22 @@ impl Hub {
     }
 
     /// Says so to whoever still listens, and ends the event streams.
-    pub(crate) fn closed(&self) {
+    fn closed(&self) {
         self.emit(Event::Closed);
         lock(&self.events).take();
         self.closed.cancel();
+    }
+
+    /// The supervisor is gone, perhaps in the middle: the engines are told, so that nobody waits for what will not be done, and none keeps itself
+    /// for it.
+    pub(crate) fn abandon(&self) {
+        let life = self.life();
+        if let Some(life) = life {
+            life.end(LossReason::Shutdown);
+            self.session_down(life.epoch());
+        }
+        self.begin_closing();
+        self.closed();
     }
 
     /// Waits until the coordinator is shut down.

@@ -325,8 +325,7 @@ impl Supervisor {
 
     /// Answers those who wait for the shutdown.
     fn finish(&mut self, complete: bool) {
-        self.hub.begin_closing();
-        self.hub.closed();
+        self.hub.abandon();
         let Some(closing) = &mut self.closing else { return };
         for done in closing.done.drain(..) {
             let result = if complete {
@@ -339,6 +338,13 @@ impl Supervisor {
             // Whoever asked may have stopped waiting.
             drop(done.send(result));
         }
+    }
+}
+
+impl Drop for Supervisor {
+    /// Without a supervisor nothing is renewed or released any more, also when the runtime under it is torn down in the middle.
+    fn drop(&mut self) {
+        self.hub.abandon();
     }
 }
 

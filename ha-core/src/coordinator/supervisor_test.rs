@@ -112,3 +112,22 @@ fn a_shutdown_ends_at_its_deadline_though_a_guard_is_kept() {
     assert_eq!(desk.count(&["lock", "m"]), 0);
     desk.runtime.block_on(guard.release()).unwrap();
 }
+
+#[test]
+fn a_runtime_that_is_torn_down_ends_what_is_held_and_leaves_nothing_behind() {
+    let desk = Desk::new();
+    let mutex = desk.node.mutex("m").unwrap();
+    let guard = desk.runtime.block_on(mutex.acquire()).unwrap();
+    let mut waiting = Box::pin(mutex.acquire());
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(waiting.as_mut().poll(&mut context).is_pending());
+    let hub = Arc::downgrade(&desk.node.0.hub);
+    desk.runtime.tear_down();
+    assert!(!guard.is_valid());
+    assert_eq!(desk.runtime.block_on(waiting).unwrap_err().kind(), ErrorKind::Closed);
+    desk.runtime.block_on(guard.release()).unwrap();
+    drop((mutex, desk.node));
+    // What was started meanwhile found nobody to do it.
+    desk.runtime.tear_down();
+    assert!(hub.upgrade().is_none(), "an engine keeps itself, and the coordinator with it");
+}

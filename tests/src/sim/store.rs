@@ -82,19 +82,16 @@ impl Wire {
                 if !lost && wire.link.replies_pass() {
                     // Nobody waits any more: the reply is late.
                     drop(reply.send(result));
-                } else {
-                    std::mem::forget(reply);
                 }
             };
             self.server.world.spawn(self.server.node, Box::pin(carried));
-        } else {
-            std::mem::forget(reply);
         }
-        let late = runtime.sleep_until(runtime.now() + PATIENCE);
+        let mut late = runtime.sleep_until(runtime.now() + PATIENCE);
         tokio::select! {
             biased;
-            answer = answer => answer.ok(),
-            () = late => None,
+            Ok(answer) = answer => Some(answer),
+            // Nothing tells a client that a message was lost: it waits for as long as it has the patience.
+            () = &mut late => None,
         }
     }
 }

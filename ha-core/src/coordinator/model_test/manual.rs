@@ -64,6 +64,12 @@ impl Manual {
         panic!("nothing that is under way ends this future");
     }
 
+    /// Drops every task, as the end of a process does.
+    pub(crate) fn tear_down(&self) {
+        let tasks = std::mem::take(&mut *lock(&self.0.tasks));
+        drop(tasks);
+    }
+
     /// How many tasks of this name have not ended.
     pub(crate) fn tasks(&self, name: &str) -> usize {
         lock(&self.0.tasks).iter().filter(|(other, _)| *other == name).count()
