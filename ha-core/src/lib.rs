@@ -63,6 +63,8 @@ mod sync;
 mod token;
 mod url;
 mod view;
+#[doc(hidden)]
+pub mod zoo;
 
 pub use coordinator::{
     Coordinator, CoordinatorBuilder, Event, Events, Grant, Health, Heartbeat, LossReason, OverrunPolicy,

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use ha_conformance::sim::batch::{self, Batch};
-use ha_conformance::sim::{Settings, StoreBug, Subject, run};
+use ha_conformance::sim::{Defect, Settings, StoreBug, Subject, run};
 
 fn batch(from: u64, count: u64) -> Batch {
     let mut batch = Batch::default();
@@ -25,12 +25,12 @@ fn no_seed_of_the_election_violates_an_invariant() {
 
 #[test]
 fn a_create_that_replaces_is_caught() {
-    assert!(batch::catch(&batch(0, 100), StoreBug::CreateReplaces).is_some());
+    assert!(batch::catch(&batch(0, 100), Defect::Store(StoreBug::CreateReplaces)).is_some());
 }
 
 #[test]
 fn a_watch_that_loses_removals_is_caught() {
-    assert!(batch::catch(&batch(0, 100), StoreBug::WatchLosesRemovals).is_some());
+    assert!(batch::catch(&batch(0, 100), Defect::Store(StoreBug::WatchLosesRemovals)).is_some());
 }
 
 #[test]

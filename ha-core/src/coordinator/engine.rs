@@ -21,6 +21,7 @@ use crate::names::Collection;
 use crate::runtime::{BoxFuture, Instant};
 use crate::spi::{Lineage, Outcome, Page, Txn, WatchTarget};
 use crate::sync::lock;
+use crate::zoo::{Bug, planted};
 
 /// The engine of one recipe name.
 pub(crate) struct Engine<D: Driver> {
@@ -172,9 +173,7 @@ impl<D: Driver> Engine<D> {
                 };
                 let Some(engine) = engine.upgrade() else { return };
                 let Some(event) = event else {
-                    // The stream of a session ends with it. A session that came back (the store forgot its end) has no
-                    // watch any more, so it is of no use either.
-                    engine.hub.control(Control::SessionLost { epoch });
+                    engine.watch_ended(epoch);
                     return;
                 };
                 if let Some(lineage) = lineage_of(&event) {
@@ -184,6 +183,14 @@ impl<D: Driver> Engine<D> {
             }
         };
         self.hub.runtime().spawn("watch", Box::pin(task));
+    }
+
+    /// The stream of a session ends with it. A session that came back (the store forgot its end) has no watch any more, so it is of no use
+    /// either.
+    fn watch_ended(&self, epoch: u64) {
+        if !planted(Bug::WatchEndIgnored) {
+            self.hub.control(Control::SessionLost { epoch });
+        }
     }
 
     fn unwatch(&self, slot: u8) {

@@ -9,6 +9,7 @@ use super::renewal::{Schedule, Validity};
 use crate::error::{Error, ErrorKind};
 use crate::runtime::Instant;
 use crate::spi::Renewal;
+use crate::zoo::{Bug, planted};
 
 /// The renewals of the session that is kept.
 pub(super) struct Keeper {
@@ -27,13 +28,14 @@ impl Keeper {
     /// The renewal that was sent at `sent` succeeded. Returns why the session is lost, if it is.
     pub(super) fn renewed(&mut self, hub: &Hub, sent: Instant, renewal: Renewal) -> Option<LossReason> {
         hub.observe(renewal.lineage);
+        let sent = if planted(Bug::DeadlineFromReply) { hub.runtime().now() } else { sent };
         self.pending = self.pending.max(Some((renewal.lineage.generation(), sent)));
         self.reconciled(hub)
     }
 
     /// Lets the latest renewal count, unless grants may have been forgotten that are not given up yet.
     pub(super) fn reconciled(&mut self, hub: &Hub) -> Option<LossReason> {
-        if hub.is_reconciling() {
+        if hub.is_reconciling() && !planted(Bug::RenewalBeforeReconciled) {
             return None;
         }
         let (Some((generation, sent)), Some(schedule), Some(validity)) =

@@ -3,57 +3,73 @@
 #![expect(clippy::print_stdout, reason = "a command line program")]
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use ha_conformance::sim::batch::{self, Batch};
-use ha_conformance::sim::{Settings, StoreBug, Subject, run};
+use ha_conformance::sim::{Counters, Defect, Settings, Subject, run};
 
 const HELP: &str = "\
 Runs the recipes in a simulated world, where a seed decides everything.
 
-  --recipe mutex|election   one recipe; without it, all
+  --recipe NAME             one recipe (mutex, election, store); without it, all
   --seed N                  one seed, with its verdict and, with --history, everything that happened
   --from N --count N        a batch of seeds (default: 0 and 1,000)
+  --for SECONDS             begin no further seed of a recipe after so long
   --threads N               how many seeds at a time (default: 2)
+  --defect NAME             with this planted defect
   --digest                  print the digest of the batch: equal for equal runs
   --history                 with --seed: print the history, one JSON object a line
-  zoo                       show, for each planted defect, the seed that catches it
+  --commit ID               the commit that is tested, for the line that replays a failure
+  zoo                       show, for each planted defect, the seed that catches it (default: within 10,000)
 
 A batch fails when a seed violates an invariant, and, from 1,000 seeds on, when a kind of fault never happened.";
 
+#[derive(Default)]
 struct Arguments {
     batch: Batch,
+    count: Option<u64>,
     seed: Option<u64>,
+    settings: Settings,
     history: bool,
     digest: bool,
     zoo: bool,
+    commit: Option<String>,
 }
 
 fn parse() -> Result<Option<Arguments>, String> {
-    let mut parsed =
-        Arguments { batch: Batch::default(), seed: None, history: false, digest: false, zoo: false };
+    let mut parsed = Arguments::default();
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
-        let mut number = || {
-            let value = words.next().ok_or(format!("{word} needs a number"))?;
+        let mut value = || words.next().ok_or(format!("{word} needs a value; see --help"));
+        let number = |value: Result<String, String>| {
+            let value = value?;
             value.replace(['_', ','], "").parse::<u64>().map_err(|error| format!("{word} {value}: {error}"))
         };
         match word.as_str() {
             "--help" | "help" => return Ok(None),
-            "--seed" => parsed.seed = Some(number()?),
-            "--from" => parsed.batch.from = number()?,
-            "--count" => parsed.batch.count = number()?,
-            "--threads" => parsed.batch.threads = number()?.max(1),
+            "--seed" => parsed.seed = Some(number(value())?),
+            "--from" => parsed.batch.from = number(value())?,
+            "--count" => parsed.count = Some(number(value())?),
+            "--for" => parsed.batch.limit = Some(Duration::from_secs(number(value())?)),
+            "--threads" => parsed.batch.threads = number(value())?.max(1),
+            "--commit" => parsed.commit = Some(value()?),
             "--history" => parsed.history = true,
             "--digest" => parsed.digest = true,
             "zoo" => parsed.zoo = true,
+            "--defect" => {
+                let name = value()?;
+                parsed.settings.defect =
+                    Some(Defect::named(&name).ok_or(format!("no defect {name:?}; see zoo"))?);
+            }
             "--recipe" => {
-                let name = words.next().unwrap_or_default();
+                let name = value()?;
                 let known = Subject::ALL.iter().find(|subject| subject.name() == name);
                 parsed.batch.subjects = vec![*known.ok_or(format!("no recipe {name:?}; see --help"))?];
             }
             other => return Err(format!("unknown argument {other:?}; see --help")),
         }
     }
+    parsed.batch.count = parsed.count.unwrap_or(if parsed.zoo { 10_000 } else { parsed.batch.count });
     Ok(Some(parsed))
 }
 
@@ -70,7 +86,7 @@ fn main() -> ExitCode {
         }
     };
     let fine = match (arguments.seed, arguments.zoo) {
-        (_, true) => zoo(&arguments.batch),
+        (_, true) => zoo(&arguments),
         (Some(seed), false) => one(&arguments, seed),
         (None, false) => many(&arguments),
     };
@@ -81,7 +97,7 @@ fn main() -> ExitCode {
 fn one(arguments: &Arguments, seed: u64) -> bool {
     let mut fine = true;
     for subject in &arguments.batch.subjects {
-        let report = run(*subject, seed, Settings::default());
+        let report = run(*subject, seed, arguments.settings);
         if arguments.history {
             // A reader that has seen enough closes the pipe.
             report.history.write_json_lines(std::io::stdout().lock()).unwrap_or_default();
@@ -93,40 +109,50 @@ fn one(arguments: &Arguments, seed: u64) -> bool {
 }
 
 fn many(arguments: &Arguments) -> bool {
-    let mut fine = true;
-    for subject in arguments.batch.subjects.clone() {
-        let outcome = batch::run_plain(&arguments.batch, subject);
-        println!("{}: {} seeds, {} failed", subject.name(), arguments.batch.count, outcome.failed.len());
+    let (mut fine, mut seeds, mut took, all) = (true, 0, Duration::ZERO, Counters::default());
+    for subject in &arguments.batch.subjects {
+        let outcome = batch::run_all(&arguments.batch, *subject, arguments.settings);
+        let (from, name) = (arguments.batch.from, subject.name());
+        println!("{name}: {} seeds from {from}, {} failed", outcome.seeds, outcome.failed.len());
         for report in outcome.failed.iter().take(10) {
             print!("{report}");
-            println!("  replay: cargo xtask sim --recipe {} --seed {}", subject.name(), report.seed);
+            let at = arguments
+                .commit
+                .as_ref()
+                .map_or(String::new(), |commit| format!("git checkout {commit} && "));
+            println!("  replay: {at}cargo xtask sim --recipe {name} --seed {}", report.seed);
         }
         for counter in &outcome.missing {
             println!("  never happened: {}", counter.text());
         }
         if arguments.digest {
-            println!("digest {} {:016x}", subject.name(), outcome.digest);
+            println!("digest {name} {:016x}", outcome.digest);
         }
-        println!("{}", outcome.counters);
         fine &= outcome.failed.is_empty() && outcome.missing.is_empty();
+        seeds += outcome.seeds;
+        took += outcome.took;
+        all.merge(&outcome.counters);
     }
+    let hours = Settings::default().span.as_secs() * seeds / 3_600;
+    println!("{seeds} seeds, {hours} hours of virtual time, in {took:.0?}");
+    print!("{all}");
     fine
 }
 
 /// Shows which seed catches each planted defect.
-fn zoo(batch: &Batch) -> bool {
-    let mut fine = true;
-    println!("| defect | caught by | at seed | by |\n|---|---|---|---|");
-    for bug in StoreBug::ALL {
-        match batch::catch(batch, *bug) {
-            Some((subject, seed, violation)) => {
-                println!("| {bug:?} | {} | {seed} | {violation} |", subject.name());
-            }
-            None => {
-                println!("| {bug:?} | **not caught in {} seeds** | | |", batch.count);
-                fine = false;
-            }
+fn zoo(arguments: &Arguments) -> bool {
+    let (mut caught, mut missed) = (0, 0);
+    println!("| defect | caught by | at seed | invariants |\n|---|---|---|---|");
+    let chosen = arguments.settings.defect;
+    for defect in Defect::all().filter(|defect| chosen.is_none_or(|chosen| chosen == *defect)) {
+        if let Some(catch) = batch::catch(&arguments.batch, defect) {
+            println!("| {defect} | {} | {} | {} |", catch.subject, catch.seed, catch.invariants.join(", "));
+            caught += 1;
+        } else {
+            println!("| {defect} | **not caught in {} seeds** | | |", arguments.batch.count);
+            missed += 1;
         }
     }
-    fine
+    println!("\n{caught} caught, {missed} not caught");
+    missed == 0
 }

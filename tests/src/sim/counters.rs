@@ -44,10 +44,18 @@ counters! {
     CutRequests = "nodes whose requests were cut",
     /// Only the replies to a node were cut.
     CutReplies = "nodes whose replies were cut",
+    /// Everything of a node but its renewals was cut.
+    CutData = "nodes cut off but for their renewals",
     /// A node was frozen.
     Frozen = "nodes frozen",
     /// A node was frozen for longer than the ttl.
     FrozenLong = "nodes frozen beyond the ttl",
+    /// The machine of a node was suspended.
+    Suspended = "machines suspended",
+    /// A node was shut down in good order.
+    ShutDown = "nodes shut down in good order",
+    /// An administrator deleted an entry.
+    Deleted = "entries deleted by an administrator",
     /// A node crashed.
     Crashed = "nodes crashed",
     /// A crashed node came back under its name.
@@ -60,6 +68,8 @@ counters! {
     Forgotten = "discontinuities",
     /// A future of the public API was dropped.
     Dropped = "futures dropped",
+    /// A future of the public API was dropped right after one of its first polls.
+    DroppedAtPoll = "futures dropped at a chosen poll",
     /// Something was granted.
     Granted = "grants",
     /// A holder lost its grant before it released it.
@@ -76,6 +86,40 @@ counters! {
     Vanished = "leaders told that their predecessor vanished",
     /// A call returned an error.
     Failed = "calls that failed",
+}
+
+impl Counter {
+    /// What happens whatever the nodes do.
+    pub(super) const COMMON: &'static [Self] = &[
+        Self::LostRequest,
+        Self::LostReply,
+        Self::Duplicate,
+        Self::LateCopyKilled,
+        Self::ResolvedApplied,
+        Self::ResolvedAbsent,
+        Self::SlowMessage,
+        Self::CutBoth,
+        Self::CutRequests,
+        Self::CutReplies,
+        Self::CutData,
+        Self::Frozen,
+        Self::FrozenLong,
+        Self::Suspended,
+        Self::Crashed,
+        Self::ShutDown,
+        Self::Restarted,
+        Self::Expired,
+        Self::Deleted,
+        Self::WatchGap,
+        Self::Forgotten,
+        Self::Dropped,
+        Self::DroppedAtPoll,
+        Self::Granted,
+        Self::LostWhileHeld,
+        Self::MovedNode,
+        Self::StaleWrite,
+        Self::Reopened,
+    ];
 }
 
 /// How often each thing happened.
@@ -109,8 +153,8 @@ impl Counters {
 
     /// Those of `expected` that never happened.
     #[must_use]
-    pub fn missing(&self, expected: &[Counter]) -> Vec<Counter> {
-        expected.iter().copied().filter(|counter| self.get(*counter) == 0).collect()
+    pub fn missing(&self, expected: impl IntoIterator<Item = Counter>) -> Vec<Counter> {
+        expected.into_iter().filter(|counter| self.get(*counter) == 0).collect()
     }
 }
 

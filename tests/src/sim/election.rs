@@ -7,6 +7,7 @@ use ha_core::election::{Election, Leadership, Observation, Predecessor};
 
 use super::cluster::{Cluster, Life, Program};
 use super::counters::Counter;
+use super::fate::{Fate, suffer};
 use crate::history::{EndReason, Recipe, Sight};
 
 const NAME: &str = "timers";
@@ -74,26 +75,15 @@ fn observe(cluster: &Arc<Cluster>, life: &Life, election: &Election) {
 
 /// One caller stands once, and leads for a while if it is elected.
 async fn turn(cluster: &Arc<Cluster>, life: &Life, election: &Election) {
-    let (think, patience, drop_it) = cluster.world.draw(|random| {
-        (random.between(1, 800), random.between(1, 4_000), random.chance(cluster.plan.drop_calls))
+    let (think, fate) = cluster.world.draw(|random| {
+        let fate = Fate::draw(random, cluster.plan.drop_calls, Duration::from_secs(4));
+        (random.between(1, 800), fate)
     });
     cluster.world.sleep(Duration::from_millis(think)).await;
     let call = cluster.recorder.asked(life, Recipe::Election, NAME);
-    let dropped = async {
-        if drop_it {
-            cluster.world.sleep(Duration::from_millis(patience)).await;
-        } else {
-            std::future::pending().await
-        }
-    };
-    let elected = tokio::select! {
-        biased;
-        () = dropped => {
-            cluster.counters.add(Counter::Dropped);
-            cluster.recorder.gave_up(life, call, "dropped");
-            return;
-        }
-        elected = election.campaign() => elected,
+    let Some(elected) = suffer(cluster, fate, election.campaign()).await else {
+        cluster.recorder.gave_up(life, call, "dropped");
+        return;
     };
     match elected {
         Ok(leadership) => lead(cluster, life, call, leadership).await,
@@ -115,11 +105,11 @@ async fn lead(cluster: &Arc<Cluster>, life: &Life, call: u64, leadership: Leader
         if !cluster.goes_on(cluster.recorder.start()) {
             break;
         }
-        let pause = cluster.world.draw(|random| random.between(1, 700));
+        let pause = cluster.pause();
         let over = tokio::select! {
             biased;
             _ = leadership.lost() => true,
-            () = cluster.world.sleep(Duration::from_millis(pause)) => false,
+            () = cluster.world.sleep(pause) => false,
         };
         let careless = cluster.world.draw(|random| random.chance(200));
         if (over || !leadership.is_valid()) && !careless {
@@ -130,33 +120,22 @@ async fn lead(cluster: &Arc<Cluster>, life: &Life, call: u64, leadership: Leader
             cluster.counters.add(Counter::StaleWrite);
         }
     }
-    let (how, patience, target) = cluster
-        .world
-        .draw(|random| (random.below(10), random.between(1, 50), random.below(cluster.plan.nodes as u64)));
-    match how {
-        0..=1 => {
-            cluster.recorder.ended(grant, EndReason::Released);
-            drop(leadership);
+    let (how, target, fate) = cluster.world.draw(|random| {
+        let fate = Fate::draw(random, 100 + cluster.plan.drop_calls, Duration::from_millis(50));
+        (random.below(10), random.below(cluster.plan.nodes as u64), fate)
+    });
+    if how > 1 && how < 4 {
+        let transferred = suffer(cluster, fate, leadership.transfer_to(&format!("n{target}"))).await;
+        if transferred.is_some_and(|transferred| transferred.is_ok()) {
+            cluster.counters.add(Counter::Transferred);
         }
-        2 => {
-            cluster.recorder.ended(grant, EndReason::Released);
-            tokio::select! {
-                biased;
-                _ = leadership.resign() => {}
-                () = cluster.world.sleep(Duration::from_millis(patience)) => cluster.counters.add(Counter::Dropped),
-            }
-        }
-        3..=4 => {
-            if leadership.transfer_to(&format!("n{target}")).await.is_ok() {
-                cluster.counters.add(Counter::Transferred);
-            }
-            cluster.recorder.ended(grant, EndReason::Released);
-        }
-        _ => {
-            cluster.recorder.ended(grant, EndReason::Released);
-            if leadership.resign().await.is_ok() {
-                cluster.recorder.released(life, grant);
-            }
-        }
+        cluster.recorder.ended(grant, EndReason::Released);
+        return;
+    }
+    cluster.recorder.ended(grant, EndReason::Released);
+    if how < 2 {
+        drop(leadership);
+    } else if suffer(cluster, fate, leadership.resign()).await.is_some() {
+        cluster.recorder.released(life, grant);
     }
 }

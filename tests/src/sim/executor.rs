@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use ha_core::runtime::BoxFuture;
 
-use super::node::{Clock, SimRuntime};
+use super::node::{Clock, SimRuntime, Standstill};
 use super::random::Random;
 
 /// Which node a task belongs to. Each incarnation of a node is one of its own.
@@ -27,6 +27,7 @@ struct Node {
     clock: Clock,
     crashed: bool,
     frozen: bool,
+    standstill: Arc<Standstill>,
     /// Tasks that became ready while the node was frozen.
     backlog: Vec<usize>,
 }
@@ -143,15 +144,24 @@ impl World {
     /// Adds a node with this clock.
     pub fn add_node(&self, clock: Clock) -> NodeId {
         let mut tasks = lock(&self.tasks);
-        tasks.nodes.push(Node { clock, crashed: false, frozen: false, backlog: Vec::new() });
+        tasks.nodes.push(Node {
+            clock,
+            crashed: false,
+            frozen: false,
+            standstill: Arc::default(),
+            backlog: Vec::new(),
+        });
         tasks.nodes.len() - 1
     }
 
     /// The runtime of a node.
     #[must_use]
     pub fn runtime(self: &Arc<Self>, node: NodeId) -> Arc<SimRuntime> {
-        let clock = lock(&self.tasks).nodes[node].clock;
-        Arc::new(SimRuntime::new(Arc::clone(self), node, clock))
+        let (clock, standstill) = {
+            let nodes = &lock(&self.tasks).nodes;
+            (nodes[node].clock, Arc::clone(&nodes[node].standstill))
+        };
+        Arc::new(SimRuntime::new(Arc::clone(self), node, clock, standstill))
     }
 
     /// Whether the node crashed.
@@ -165,10 +175,19 @@ impl World {
         lock(&self.tasks).nodes[node].frozen = true;
     }
 
+    /// Stops polling the tasks of a node; with a defect its clock stands still as well.
+    pub fn suspend(&self, node: NodeId, clock_stops: bool) {
+        self.freeze(node);
+        if clock_stops {
+            lock(&self.tasks).nodes[node].standstill.begin(self.now());
+        }
+    }
+
     /// Goes on with the tasks of a frozen node.
     pub fn thaw(&self, node: NodeId) {
         let mut tasks = lock(&self.tasks);
         tasks.nodes[node].frozen = false;
+        tasks.nodes[node].standstill.end(self.now());
         let backlog = std::mem::take(&mut tasks.nodes[node].backlog);
         lock(&self.ready).extend(backlog);
     }

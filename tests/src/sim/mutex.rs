@@ -7,6 +7,7 @@ use ha_core::lock::{Mutex, MutexGuard};
 
 use super::cluster::{Cluster, Life, Program};
 use super::counters::Counter;
+use super::fate::{Fate, suffer};
 use crate::history::{EndReason, Recipe};
 
 const NAME: &str = "deploy";
@@ -43,17 +44,13 @@ async fn run(cluster: Arc<Cluster>, life: Life) {
 
 /// One caller asks once, and does with the lock what it does.
 async fn turn(cluster: &Arc<Cluster>, life: &Life, mutex: &Mutex) {
-    let (think, how, wait, drop_it) = cluster.world.draw(|random| {
-        (
-            random.between(1, 400),
-            random.below(10),
-            random.between(1, 3_000),
-            random.chance(cluster.plan.drop_calls),
-        )
+    let (think, how, wait, fate) = cluster.world.draw(|random| {
+        let wait = Duration::from_millis(random.between(1, 3_000));
+        let fate = Fate::draw(random, cluster.plan.drop_calls, wait / 4);
+        (random.between(1, 400), random.below(10), wait, fate)
     });
     cluster.world.sleep(Duration::from_millis(think)).await;
     let call = cluster.recorder.asked(life, Recipe::Mutex, NAME);
-    let wait = Duration::from_millis(wait);
     let acquired = async {
         match how {
             0 | 1 => mutex.try_acquire().await,
@@ -61,21 +58,9 @@ async fn turn(cluster: &Arc<Cluster>, life: &Life, mutex: &Mutex) {
             _ => mutex.acquire().await.map(Some),
         }
     };
-    let dropped = async {
-        if drop_it {
-            cluster.world.sleep(wait / 4).await;
-        } else {
-            std::future::pending().await
-        }
-    };
-    let guard = tokio::select! {
-        biased;
-        () = dropped => {
-            cluster.counters.add(Counter::Dropped);
-            cluster.recorder.gave_up(life, call, "dropped");
-            return;
-        }
-        guard = acquired => guard,
+    let Some(guard) = suffer(cluster, fate, acquired).await else {
+        cluster.recorder.gave_up(life, call, "dropped");
+        return;
     };
     match guard {
         Ok(Some(guard)) => hold(cluster, life, call, guard).await,
@@ -92,11 +77,11 @@ async fn hold(cluster: &Arc<Cluster>, life: &Life, call: u64, guard: MutexGuard)
     super::events::notice_loss(cluster, life, grant, guard.grant());
     let acts = cluster.world.draw(|random| random.below(4));
     for _ in 0..acts {
-        let pause = cluster.world.draw(|random| random.between(1, 300));
+        let pause = cluster.pause();
         let over = tokio::select! {
             biased;
             _ = guard.lost() => true,
-            () = cluster.world.sleep(Duration::from_millis(pause)) => false,
+            () = cluster.world.sleep(pause) => false,
         };
         // A careful holder stops here; a careless one writes nevertheless, and the resource has to refuse it.
         let careless = cluster.world.draw(|random| random.chance(300));
@@ -108,22 +93,14 @@ async fn hold(cluster: &Arc<Cluster>, life: &Life, call: u64, guard: MutexGuard)
             cluster.counters.add(Counter::StaleWrite);
         }
     }
-    let (how, patience) = cluster.world.draw(|random| (random.below(10), random.between(1, 50)));
+    let (how, fate) = cluster.world.draw(|random| {
+        (random.below(10), Fate::draw(random, 100 + cluster.plan.drop_calls, Duration::from_millis(50)))
+    });
     cluster.recorder.ended(grant, EndReason::Released);
-    match how {
-        0..=1 => drop(guard),
-        2 => {
-            // The release is called and its future dropped: it goes on all the same.
-            tokio::select! {
-                biased;
-                _ = guard.release() => {}
-                () = cluster.world.sleep(Duration::from_millis(patience)) => cluster.counters.add(Counter::Dropped),
-            }
-        }
-        _ => {
-            if guard.release().await.is_ok() {
-                cluster.recorder.released(life, grant);
-            }
-        }
+    if how < 2 {
+        drop(guard);
+    } else if suffer(cluster, fate, guard.release()).await.is_some() {
+        // A release whose future is dropped goes on all the same.
+        cluster.recorder.released(life, grant);
     }
 }

@@ -95,11 +95,21 @@ impl Network {
     }
 }
 
+/// Renewals have a connection of their own: it may live while the other one is dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Road {
+    /// Everything but renewals.
+    Data,
+    /// Renewals.
+    Renewals,
+}
+
 /// The way of one node to the store and back.
 #[derive(Debug, Default)]
 pub(super) struct Link {
     requests_cut: AtomicBool,
     replies_cut: AtomicBool,
+    data_cut: AtomicBool,
 }
 
 impl Link {
@@ -109,20 +119,30 @@ impl Link {
         self.replies_cut.store(replies, Ordering::Relaxed);
     }
 
-    /// Mends both directions.
+    /// Cuts everything but renewals.
+    pub(super) fn cut_data(&self) {
+        self.data_cut.store(true, Ordering::Relaxed);
+    }
+
+    /// Mends everything.
     pub(super) fn heal(&self) {
         self.cut(false, false);
+        self.data_cut.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn is_whole(&self) -> bool {
-        self.requests_pass() && self.replies_pass()
+        self.requests_pass(Road::Data) && self.replies_pass(Road::Data)
     }
 
-    pub(super) fn requests_pass(&self) -> bool {
-        !self.requests_cut.load(Ordering::Relaxed)
+    pub(super) fn requests_pass(&self, road: Road) -> bool {
+        !self.requests_cut.load(Ordering::Relaxed) && self.is_open(road)
     }
 
-    pub(super) fn replies_pass(&self) -> bool {
-        !self.replies_cut.load(Ordering::Relaxed)
+    pub(super) fn replies_pass(&self, road: Road) -> bool {
+        !self.replies_cut.load(Ordering::Relaxed) && self.is_open(road)
+    }
+
+    fn is_open(&self, road: Road) -> bool {
+        road == Road::Renewals || !self.data_cut.load(Ordering::Relaxed)
     }
 }

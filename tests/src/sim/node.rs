@@ -1,6 +1,7 @@
 //! A node of the simulated world: its clock, and the runtime that the core gets.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ha_core::runtime::{BoxFuture, Instant, Runtime};
@@ -37,23 +38,51 @@ impl Clock {
     }
 }
 
+/// What a clock has missed that stood still. Without a planted defect none does.
+#[derive(Debug, Default)]
+pub(super) struct Standstill {
+    /// Since when it stands still; 0 if it goes.
+    since: AtomicU64,
+    missed: AtomicU64,
+}
+
+impl Standstill {
+    pub(super) fn begin(&self, world: u64) {
+        self.since.store(world, Ordering::Relaxed);
+    }
+
+    pub(super) fn end(&self, world: u64) {
+        let since = self.since.swap(0, Ordering::Relaxed);
+        if since > 0 {
+            self.missed.fetch_add(world - since, Ordering::Relaxed);
+        }
+    }
+
+    fn correct(&self, world: u64) -> u64 {
+        let since = self.since.load(Ordering::Relaxed);
+        let shown = if since > 0 { world.min(since) } else { world };
+        shown - self.missed.load(Ordering::Relaxed)
+    }
+}
+
 /// The runtime of one node of a [`World`].
 #[derive(Debug)]
 pub struct SimRuntime {
     world: Arc<World>,
     node: NodeId,
     clock: Clock,
+    standstill: Arc<Standstill>,
 }
 
 impl SimRuntime {
-    pub(super) fn new(world: Arc<World>, node: NodeId, clock: Clock) -> Self {
-        Self { world, node, clock }
+    pub(super) fn new(world: Arc<World>, node: NodeId, clock: Clock, standstill: Arc<Standstill>) -> Self {
+        Self { world, node, clock, standstill }
     }
 }
 
 impl Runtime for SimRuntime {
     fn now(&self) -> Instant {
-        self.clock.read(self.world.now())
+        self.clock.read(self.standstill.correct(self.world.now()))
     }
 
     fn wall_clock(&self) -> Duration {
@@ -61,7 +90,11 @@ impl Runtime for SimRuntime {
     }
 
     fn sleep_until(&self, deadline: Instant) -> BoxFuture<'static, ()> {
-        Box::pin(self.world.sleep_until(self.clock.world_time(deadline)))
+        Box::pin(
+            self.world.sleep_until(
+                self.clock.world_time(deadline) + self.standstill.missed.load(Ordering::Relaxed),
+            ),
+        )
     }
 
     fn spawn(&self, _name: &'static str, task: BoxFuture<'static, ()>) {

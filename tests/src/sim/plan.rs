@@ -24,6 +24,8 @@ pub(super) struct Plan {
     pub(super) faults: Vec<(FaultKind, u64)>,
     /// The mean pause between faults.
     pub(super) pause: Duration,
+    /// The longest pause between two acts of a holder, while faults happen.
+    pub(super) hold: Duration,
     /// Per mille of calls whose future is dropped at some point.
     pub(super) drop_calls: u64,
     /// The longest offset between the clocks of two nodes.
@@ -41,12 +43,31 @@ pub(super) enum FaultKind {
     Cut,
     /// Stops all tasks of a node for a while.
     Freeze,
+    /// Suspends the machine of a node for a while: its tasks stop, its connections are dead, its clock goes on.
+    Suspend,
     /// Ends a node at once; it may come back under its name.
     Crash,
+    /// Shuts a node down in good order and starts it again.
+    Restart,
     /// An administrator ends a node's session.
     Expire,
+    /// An administrator deletes an entry.
+    Delete,
     /// The store forgets its latest commits.
     Forget,
+}
+
+impl FaultKind {
+    const ALL: &'static [Self] = &[
+        Self::Cut,
+        Self::Freeze,
+        Self::Suspend,
+        Self::Crash,
+        Self::Restart,
+        Self::Expire,
+        Self::Delete,
+        Self::Forget,
+    ];
 }
 
 impl Plan {
@@ -54,9 +75,7 @@ impl Plan {
     #[must_use]
     pub(super) fn draw(random: &mut Random, nodes: usize, total: Duration) -> Self {
         let ttl = Duration::from_millis(random.between(1_500, 5_000));
-        let kinds =
-            [FaultKind::Cut, FaultKind::Freeze, FaultKind::Crash, FaultKind::Expire, FaultKind::Forget];
-        let faults = kinds.into_iter().filter_map(|kind| {
+        let faults = FaultKind::ALL.iter().copied().filter_map(|kind| {
             // Each kind in half of the runs, so that some runs show a kind alone.
             let on = random.chance(500);
             on.then(|| (kind, random.between(1, 4)))
@@ -85,6 +104,8 @@ impl Plan {
             weather,
             faults,
             pause: Duration::from_millis(random.between(500, 4_000)),
+            // In some runs grants are held for longer than a session lives without a renewal.
+            hold: ttl.mul_f64([0.05, 0.2, 1.5][usize::try_from(random.below(3)).unwrap_or(0)]),
             drop_calls: random.below(300),
             clock_offset: Duration::from_secs(random.below(3_600)),
             // Two clocks that run apart by 2 x 0.5 % stay within the margin of 2 %.

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ha_core::{Grant, LossReason, Standing, Token};
 
-use super::cluster::Life;
+use super::cluster::{Life, nanos};
 use super::counters::{Counter, Counters};
 use super::executor::{NodeId, World};
+use super::store::PATIENCE;
 use crate::history::{Answer, EndReason, Event, History, Key, Phase, Recipe, Record, Sight, Target};
 
 /// Who wrote, and who else is asked.
@@ -33,6 +34,12 @@ struct State {
     last_holder: BTreeMap<&'static str, String>,
     faults: BTreeMap<u64, Option<String>>,
     mistakes: Vec<String>,
+    /// The tokens of grants whose entries an administrator has deleted, and when.
+    deleted: BTreeMap<u64, u64>,
+    /// When the latest fault of each node was healed.
+    healed: BTreeMap<String, u64>,
+    /// Whether the network holds nothing up.
+    calm: bool,
     /// Processes whose session an administrator has ended, until they have another one.
     condemned: BTreeSet<(String, u64)>,
 }
@@ -45,16 +52,35 @@ struct Open {
     grant: Grant,
 }
 
+impl State {
+    /// Whether an administrator took away what is granted, and the process may have decided before that. An answer that was held up
+    /// by bad weather or by a fault may be of any age.
+    fn is_excused(&self, life: &Life, token: u64, now: u64) -> bool {
+        let process = (life.name.clone(), life.incarnation);
+        let held_up = |since: u64| {
+            let is_struck = self.faults.values().flatten().any(|node| *node == life.name);
+            !self.calm || is_struck || self.healed.get(&life.name).is_some_and(|healed| *healed > since)
+        };
+        let recent = |at: &u64| held_up(*at) || now < at + nanos(2 * PATIENCE);
+        self.condemned.contains(&process) || self.deleted.get(&token).is_some_and(recent)
+    }
+}
+
 impl Recorder {
     /// A recorder of this world.
     #[must_use]
-    pub(super) fn new(world: &Arc<World>, witness: NodeId, counters: &Arc<Counters>) -> Arc<Self> {
+    pub(super) fn new(
+        world: &Arc<World>,
+        witness: NodeId,
+        counters: &Arc<Counters>,
+        calm: bool,
+    ) -> Arc<Self> {
         Arc::new(Self {
             world: Arc::clone(world),
             witness,
             start: world.now(),
             counters: Arc::clone(counters),
-            state: Mutex::default(),
+            state: Mutex::new(State { calm, ..State::default() }),
         })
     }
 
@@ -95,8 +121,18 @@ impl Recorder {
         state.open.retain(|_, open| open.node != life.name || open.incarnation != life.incarnation);
     }
 
+    /// The process ended in good order.
+    pub(super) fn stopped(&self, life: &Life) {
+        self.record(life, Event::Stopped);
+        let mut state = self.state();
+        state.open.retain(|_, open| open.node != life.name || open.incarnation != life.incarnation);
+    }
+
     pub(super) fn frozen(&self, life: &Life, frozen: bool) {
         self.record(life, if frozen { Event::Frozen } else { Event::Thawed });
+        if !frozen {
+            self.state().healed.insert(life.name.clone(), self.world.now());
+        }
     }
 
     /// Records a fault; the number is for [`healed`](Self::healed).
@@ -111,7 +147,9 @@ impl Recorder {
 
     pub(super) fn healed(&self, fault: u64) {
         let mut state = self.state();
-        if state.faults.remove(&fault).is_some() {
+        if let Some(node) = state.faults.remove(&fault) {
+            let now = self.world.now();
+            state.healed.extend(node.map(|node| (node, now)));
             self.push(&mut state, "nemesis", 1, Event::Healed { fault });
         }
     }
@@ -167,9 +205,9 @@ impl Recorder {
         self.world.note(token ^ number << 32);
         self.counters.add(Counter::Granted);
         let mut state = self.state();
-        if state.condemned.contains(&(life.name.clone(), life.incarnation)) {
+        if state.is_excused(life, token, self.world.now()) {
             drop(state);
-            self.gave_up(life, call, "its session was ended by an administrator");
+            self.gave_up(life, call, "an administrator took it away");
             return number;
         }
         if state.last_holder.insert(name, life.name.clone()).is_some_and(|last| last != life.name) {
@@ -225,6 +263,19 @@ impl Recorder {
         };
         for number in theirs {
             // As if the holder had let go: nobody promises that it is told in time.
+            self.end(number, EndReason::Released, false);
+        }
+    }
+
+    /// An administrator deleted the entry of the grant with this token: its holder need not notice, as if its session had been ended.
+    pub(super) fn excuse_token(&self, token: u64) {
+        let theirs: Vec<u64> = {
+            let mut state = self.state();
+            state.deleted.insert(token, self.world.now());
+            let held = |open: &Open| open.grant.token().as_u64() == token;
+            state.open.iter().filter(|(_, open)| held(open)).map(|(number, _)| *number).collect()
+        };
+        for number in theirs {
             self.end(number, EndReason::Released, false);
         }
     }

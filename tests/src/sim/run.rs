@@ -10,7 +10,7 @@ use super::cluster::{Cluster, NAMESPACE};
 use super::counters::{Counter, Counters};
 use super::plan::Plan;
 use super::random::Random;
-use super::zoo::StoreBug;
+use super::zoo::{Defect, Planted};
 use super::{election, mutex};
 use crate::history::{History, Key};
 
@@ -29,64 +29,21 @@ impl Subject {
     pub const ALL: &'static [Self] = &[Self::Mutex, Self::Election];
 
     /// What has to happen now and then in its runs.
-    pub(super) fn counters(self) -> &'static [Counter] {
-        use Counter as C;
-        const COMMON: &[Counter] = &[
-            C::LostRequest,
-            C::LostReply,
-            C::Duplicate,
-            C::LateCopyKilled,
-            C::ResolvedApplied,
-            C::ResolvedAbsent,
-            C::SlowMessage,
-            C::CutBoth,
-            C::CutRequests,
-            C::CutReplies,
-            C::Frozen,
-            C::FrozenLong,
-            C::Crashed,
-            C::Restarted,
-            C::Expired,
-            C::WatchGap,
-            C::Forgotten,
-            C::Dropped,
-            C::Granted,
-            C::LostWhileHeld,
-            C::MovedNode,
-            C::StaleWrite,
-            C::Reopened,
-        ];
-        const ELECTION: &[Counter] = &[
-            C::LostRequest,
-            C::LostReply,
-            C::Duplicate,
-            C::LateCopyKilled,
-            C::ResolvedApplied,
-            C::ResolvedAbsent,
-            C::SlowMessage,
-            C::CutBoth,
-            C::CutRequests,
-            C::CutReplies,
-            C::Frozen,
-            C::FrozenLong,
-            C::Crashed,
-            C::Restarted,
-            C::Expired,
-            C::WatchGap,
-            C::Forgotten,
-            C::Dropped,
-            C::Granted,
-            C::LostWhileHeld,
-            C::MovedNode,
-            C::StaleWrite,
-            C::Reopened,
-            C::Transferred,
-            C::Vanished,
-        ];
-        match self {
-            Self::Mutex => COMMON,
-            Self::Election => ELECTION,
-        }
+    pub(super) fn counters(self) -> impl Iterator<Item = Counter> {
+        let own: &[Counter] = match self {
+            Self::Mutex => &[],
+            Self::Election => &[Counter::Transferred, Counter::Vanished],
+        };
+        Counter::COMMON.iter().chain(own).copied()
+    }
+
+    /// Where its recipe keeps its entries.
+    fn collections(self) -> Vec<Collection> {
+        let segments: &[&[&str]] = match self {
+            Self::Mutex => &[&["lock", "deploy"]],
+            Self::Election => &[&["election", "timers", "candidates"], &["election", "timers", "record"]],
+        };
+        segments.iter().filter_map(|segments| Collection::parse(segments).ok()).collect()
     }
 
     /// Its name on the command line.
@@ -107,13 +64,13 @@ pub struct Settings {
     pub nodes: usize,
     /// How long both phases take, in virtual time.
     pub span: Duration,
-    /// A planted defect of the store.
-    pub bug: Option<StoreBug>,
+    /// A planted defect.
+    pub defect: Option<Defect>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { nodes: 5, span: Duration::from_secs(60), bug: None }
+        Self { nodes: 5, span: Duration::from_secs(60), defect: None }
     }
 }
 
@@ -150,9 +107,10 @@ pub fn run(subject: Subject, seed: u64, settings: Settings) -> Report {
         Subject::Mutex => mutex::program(),
         Subject::Election => election::program(),
     };
-    let cluster = Cluster::new(seed, plan, settings.bug, program);
+    let _planted = Planted::new(settings.defect);
+    let cluster = Cluster::new(seed, plan, settings.defect, program, subject.collections());
     cluster.run();
-    find_leftovers(&cluster, subject);
+    find_leftovers(&cluster);
     let (history, mut violations) = cluster.recorder.finish();
     violations.extend(super::judge::judge(&history, &cluster.plan));
     let (trace, polls) = (cluster.world.trace(), cluster.world.polls());
@@ -162,14 +120,9 @@ pub fn run(subject: Subject, seed: u64, settings: Settings) -> Report {
 }
 
 /// Looks into the store: after the drain no session-owned entry may be left.
-fn find_leftovers(cluster: &Cluster, subject: Subject) {
-    let collections: &[&[&str]] = match subject {
-        Subject::Mutex => &[&["lock", "deploy"]],
-        Subject::Election => &[&["election", "timers", "candidates"], &["election", "timers", "record"]],
-    };
-    for segments in collections {
-        let Ok(collection) = Collection::parse(segments) else { continue };
-        for entry in cluster.server.memory().entries(NAMESPACE, &collection) {
+fn find_leftovers(cluster: &Cluster) {
+    for collection in &cluster.collections {
+        for entry in cluster.server.memory().entries(NAMESPACE, collection) {
             if let Some(owner) = entry.owner() {
                 let key = Key::new(collection.to_string(), entry.key().name().to_string());
                 cluster.recorder.leftover(key, Some(owner.to_string()));

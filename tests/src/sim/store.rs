@@ -18,13 +18,15 @@ use ha_core::{Error, ErrorKind};
 use tokio::sync::oneshot;
 
 use super::counters::Counter;
-use super::network::{Link, Network};
+use super::network::{Link, Network, Road};
 use super::server::{Reply, Server, ServerSession};
 use super::watch;
 use super::zoo::StoreBug;
 
 /// How long a client waits for one reply.
-const PATIENCE: Duration = Duration::from_millis(400);
+pub(super) const PATIENCE: Duration = Duration::from_millis(400);
+/// A renewal is given up on by the core, not by the client.
+const RENEWAL_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The store as one node reaches it.
 #[derive(Clone)]
@@ -58,6 +60,16 @@ impl SimBackend {
     }
 }
 
+impl Road {
+    /// How long a client waits for a reply.
+    fn patience(self) -> Duration {
+        match self {
+            Self::Data => PATIENCE,
+            Self::Renewals => RENEWAL_PATIENCE,
+        }
+    }
+}
+
 impl Wire {
     /// Lets `request` happen at the server after the way there, and brings its result back. `None`: no reply came in time; it may
     /// have happened, or may still happen.
@@ -66,27 +78,36 @@ impl Wire {
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
+        self.call_over(runtime, Road::Data, request).await
+    }
+
+    /// The same over one of the two connections.
+    async fn call_over<T, F>(&self, runtime: &dyn Runtime, road: Road, request: F) -> Option<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
         let wire = self.clone();
         let lost = self.network.happens(self.network.weather().lose_request, Counter::LostRequest);
-        if !lost && self.link.requests_pass() {
+        if !lost && self.link.requests_pass(road) {
             let there = self.network.delay();
             let carried = async move {
                 wire.server.world.sleep(there).await;
-                if !wire.link.requests_pass() {
+                if !wire.link.requests_pass(road) {
                     return;
                 }
                 let result = request.await;
                 let lost = wire.network.happens(wire.network.weather().lose_reply, Counter::LostReply);
                 wire.server.world.sleep(wire.network.delay()).await;
-                if !lost && wire.link.replies_pass() {
+                if !lost && wire.link.replies_pass(road) {
                     // Nobody waits any more: the reply is late.
                     drop(reply.send(result));
                 }
             };
             self.server.world.spawn(self.server.node, Box::pin(carried));
         }
-        let mut late = runtime.sleep_until(runtime.now() + PATIENCE);
+        let mut late = runtime.sleep_until(runtime.now() + road.patience());
         tokio::select! {
             biased;
             Ok(answer) = answer => Some(answer),
@@ -267,11 +288,13 @@ impl Session for SimSession {
 
     async fn renew(&self) -> Result<Renewal, Error> {
         let client = &self.0;
-        if client.bug() == Some(StoreBug::RenewalFromCache) && !client.wire.link.requests_pass() {
+        if client.bug() == Some(StoreBug::RenewalFromCache) && !client.wire.link.requests_pass(Road::Renewals)
+        {
             return Ok(Renewal::new(ha_core::spi::Lineage::new(0)));
         }
         let session = Arc::clone(&client.at_server);
-        let renewed = client.wire.call(&*client.runtime, async move { session.inner.renew().await }).await;
+        let renewal = async move { session.inner.renew().await };
+        let renewed = client.wire.call_over(&*client.runtime, Road::Renewals, renewal).await;
         let renewal = renewed.ok_or_else(|| unavailable("renew"))??;
         Ok(Renewal::new(client.wire.server.lineage_for(renewal.lineage, &*client.runtime)))
     }

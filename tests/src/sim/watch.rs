@@ -7,6 +7,7 @@ use ha_core::spi::{Change, WatchEvent, WatchStream, WatchTarget};
 use tokio::sync::mpsc;
 
 use super::counters::Counter;
+use super::network::Road;
 use super::store::{Client, Wire};
 use super::zoo::StoreBug;
 
@@ -59,8 +60,8 @@ async fn forward_until_broken(wire: &Wire, watch: &mut WatchStream, items: &Item
         wire.server.world.sleep(wire.network.delay()).await;
         let Some(mut item) = item else { return false };
         let bad_weather = wire.network.weather().lose_reply > 0;
-        let broken =
-            !wire.link.replies_pass() || (bad_weather && wire.server.world.draw(|random| random.chance(GAP)));
+        let broken = !wire.link.replies_pass(Road::Data)
+            || (bad_weather && wire.server.world.draw(|random| random.chance(GAP)));
         if broken {
             // The client notices once it is reconnected, or by its own timeout: both look like this to it.
             return items.send(WatchEvent::Interrupted).is_ok();

@@ -1,4 +1,8 @@
-//! Planted defects of the store and its client, which the simulation has to catch.
+//! Planted defects, which the simulation has to catch: those of the core, and those of the store and its client.
+
+use std::fmt;
+
+use ha_core::zoo::{Bug, plant};
 
 /// A defect between the core and the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,4 +47,62 @@ impl StoreBug {
         Self::NoSnapshotAfterGap,
         Self::DroppedCommitLeavesGhost,
     ];
+}
+
+/// A planted defect, wherever it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Defect {
+    /// In the recipes or the coordinator.
+    Core(Bug),
+    /// In the store, or in the client of the store.
+    Store(StoreBug),
+    /// In the clock of the nodes: it stands still while a node is suspended.
+    ClockStopsInSuspend,
+}
+
+impl Defect {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let core = Bug::ALL.iter().copied().map(Self::Core);
+        let store = StoreBug::ALL.iter().copied().map(Self::Store);
+        core.chain(store).chain([Self::ClockStopsInSuspend])
+    }
+
+    /// The defect of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().find(|defect| defect.to_string() == name)
+    }
+
+    pub(super) fn of_store(self) -> Option<StoreBug> {
+        if let Self::Store(bug) = self { Some(bug) } else { None }
+    }
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Core(bug) => write!(f, "{bug:?}"),
+            Self::Store(bug) => write!(f, "{bug:?}"),
+            Self::ClockStopsInSuspend => f.write_str("ClockStopsInSuspend"),
+        }
+    }
+}
+
+/// Plants a defect of the core in this thread until it is dropped.
+#[derive(Debug)]
+pub(super) struct Planted;
+
+impl Planted {
+    pub(super) fn new(defect: Option<Defect>) -> Self {
+        plant(if let Some(Defect::Core(bug)) = defect { Some(bug) } else { None });
+        Self
+    }
+}
+
+impl Drop for Planted {
+    fn drop(&mut self) {
+        plant(None);
+    }
 }

@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind};
 use crate::names::Name;
 use crate::runtime::Instant;
 use crate::spi::{Entry, Naming, Revision, Txn, WatchTarget};
+use crate::zoo::{Bug, planted};
 
 impl State {
     pub(super) fn advance(&mut self, context: &Context<'_>, out: &mut Outputs) {
@@ -23,6 +24,7 @@ impl State {
         }
         self.watch(out);
         self.look_at_record(now, out);
+        self.take_for_mine(out);
         self.look_at_own_candidate();
         self.withdraw_unwanted();
         self.drop_heir(out);
@@ -85,6 +87,20 @@ impl State {
         }
     }
 
+    /// A planted defect: a leader's entry that looks like ours makes us lead.
+    fn take_for_mine(&mut self, out: &mut Outputs) {
+        let Some(leader) = self.record.get(&self.keys.leader) else { return };
+        let node = decode::<LeaderRecord>(leader).map(|record| record.node);
+        let mine = (planted(Bug::SessionsRecordIsMine) && leader.owner() == self.session.as_ref())
+            || (planted(Bug::NodesRecordIsMine) && node.is_ok_and(|node| node == self.node.as_str()));
+        let tenure = self.record.get(&self.keys.tenure).map(|tenure| tenure.stamp().clone());
+        let (true, Lead::None, Some(tenure)) = (mine && self.may_be_granted(), &self.lead, tenure) else {
+            return;
+        };
+        let (stamp, revision) = (leader.stamp().clone(), self.record.revision());
+        self.lead_by(stamp, tenure, revision, Predecessor::First, out);
+    }
+
     /// A candidate that a view at or after its creation does not show is gone: stand again with another one.
     fn look_at_own_candidate(&mut self) {
         let Candidate::Standing { stamp, .. } = &self.candidate else { return };
@@ -96,6 +112,10 @@ impl State {
 
     /// Withdraws a candidate that nobody here wants any more, or that stands on other terms than wanted.
     fn withdraw_unwanted(&mut self) {
+        if planted(Bug::WithdrawnWhileGranted) && self.lead == Lead::Granting && self.waiters.is_empty() {
+            self.asked.retain(|(_, asked)| !matches!(asked, Asked::Grant { .. }));
+            self.lead = Lead::None;
+        }
         if self.lead == Lead::None && !(self.is_wanted() && self.is_fit()) {
             self.withdraw();
         }
@@ -137,7 +157,8 @@ impl State {
         if std::mem::replace(sent, true) {
             return;
         }
-        let mut txn = Txn::new().delete(stamp.clone());
+        let seen = self.record.get(&self.keys.leader).filter(|_| planted(Bug::ResignsWhatItSees));
+        let mut txn = Txn::new().delete(seen.map_or(&*stamp, Entry::stamp).clone());
         if !*piecewise {
             let record = TenureRecord {
                 node: self.node.as_str().into(),
@@ -227,6 +248,9 @@ impl State {
             self.candidates.get(stamp.key()).filter(|entry| entry.stamp().is_same_incarnation(stamp))?;
         let hint = self.hint();
         let rank_of = |entry: &Entry| rank(entry, hint);
+        if planted(Bug::HintObeyed) && hint.is_some_and(|hint| hint != own.created()) {
+            return None;
+        }
         let better = self.candidates.entries().filter(|entry| rank_of(entry) < rank_of(own)).count();
         let delay = RANK_DELAY * u32::try_from(better).unwrap_or(u32::MAX);
         Some(self.vacant_since? + delay)

@@ -7,7 +7,8 @@ use crate::election::records::{CandidateRecord, decode};
 use crate::error::{Error, ErrorKind};
 use crate::names::Name;
 use crate::runtime::Instant;
-use crate::spi::{Committed, Entry, Listing, Outcome, Page, Stamp};
+use crate::spi::{Committed, Entry, Listing, Outcome, Page, Revision, Stamp};
+use crate::zoo::{Bug, planted};
 
 impl State {
     pub(super) fn on_session_down(&mut self, out: &mut Outputs) {
@@ -152,19 +153,40 @@ impl State {
         self.heir = None;
         // What was asked for before a discontinuity, or for a caller who has gone, promotes nobody.
         let wanted = self.may_be_granted() && self.is_fit();
-        let wanted = if wanted { self.waiters.pop_front() } else { None };
+        if !wanted || self.waiters.is_empty() {
+            self.next_leadership += 1;
+            let (id, caller) = (self.next_leadership, None);
+            self.lead = Lead::Resigning {
+                id,
+                stamp,
+                tenure,
+                sent: planted(Bug::UnwantedLeadershipKept),
+                piecewise: false,
+                caller,
+            };
+            return;
+        }
+        self.lead_by(stamp, tenure, committed.revision, predecessor, out);
+    }
+
+    /// Gives leadership to whoever waits longest.
+    pub(super) fn lead_by(
+        &mut self,
+        stamp: Stamp,
+        tenure: Stamp,
+        revision: Revision,
+        predecessor: Predecessor,
+        out: &mut Outputs,
+    ) {
+        let Some(waiter) = self.waiters.pop_front() else { return };
         self.next_leadership += 1;
         let leadership = self.next_leadership;
-        let Some(waiter) = wanted else {
-            let (id, caller) = (leadership, None);
-            self.lead = Lead::Resigning { id, stamp, tenure, sent: false, piecewise: false, caller };
-            return;
-        };
+        let stamp = if planted(Bug::TermOfTenure) { tenure.clone() } else { stamp };
         self.lead = Lead::Leading {
             id: leadership,
             stamp: stamp.clone(),
             tenure,
-            revision: committed.revision,
+            revision,
             preempt: waiter.candidacy.preempt,
             priority: waiter.candidacy.priority,
         };

@@ -6,6 +6,7 @@ use crate::coordinator::{LossReason, Output};
 use crate::names::Name;
 use crate::runtime::Instant;
 use crate::spi::{Entry, Listing, Page, Stamp};
+use crate::zoo::{Bug, planted};
 
 /// More candidates than one process ever has, resurrected ones included; more pages follow if not.
 const OWN_CANDIDATES: usize = 16;
@@ -53,6 +54,7 @@ impl State {
             }
             Lead::None => false,
         };
+        let known = known || (planted(Bug::ForgottenGrantsKept) && self.lead != Lead::None);
         if let (false, Lead::Leading { id, .. }) = (known, &self.lead) {
             out.push(Output::Deliver(Delivery::Ended { leadership: *id, reason: LossReason::Forgotten }));
             self.lead = Lead::None;
@@ -103,7 +105,7 @@ impl State {
 
     fn add_stray(&mut self, entry: &Entry) {
         let known = self.strays.iter().any(|stray| stray.stamp.is_same_incarnation(entry.stamp()));
-        if self.is_ours(entry) && !known {
+        if self.is_ours(entry) && !known && !planted(Bug::StraysKept) {
             self.strays.push(Stray { stamp: entry.stamp().clone(), sent: false });
         }
     }

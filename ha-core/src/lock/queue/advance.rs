@@ -12,6 +12,7 @@ use crate::lock::record::{Kind, Record, Share};
 use crate::names::{Key, Name};
 use crate::runtime::Instant;
 use crate::spi::{Naming, Page, Stamp, Txn};
+use crate::zoo::{Bug, planted};
 
 impl Queue {
     pub(super) fn advance(&mut self, context: &Context<'_>, out: &mut Outputs) {
@@ -102,11 +103,19 @@ impl Queue {
     /// nobody is overtaken by a later call of his own process.
     fn shrink(&mut self) {
         loop {
+            if planted(Bug::CreationForgotten) && self.waiters.is_empty() {
+                self.places.retain(|place| place.status != Status::Creating);
+            }
             let mut waiters = self.waiters.iter();
             let mut ungranted = self.places.iter_mut().filter(|place| place.is_ungranted());
             let surplus =
                 ungranted.find(|place| waiters.next().is_none_or(|waiter| waiter.share != place.share));
             match surplus {
+                Some(Place { status: Status::Queued { ahead: Ahead::Nobody, .. }, .. })
+                    if planted(Bug::OldestPlaceKept) =>
+                {
+                    return;
+                }
                 Some(place) if place.status != Status::Creating => place.leave(None),
                 // One whose creation is under way is let go once that is resolved.
                 _ => return,

@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorKind};
 use crate::lock::record::Share;
 use crate::runtime::Instant;
 use crate::spi::{Committed, Entry, Listing, Outcome, Page, Revision, Stamp};
+use crate::zoo::{Bug, planted};
 
 impl Queue {
     pub(super) fn on_session_down(&mut self, out: &mut Outputs) {
@@ -16,7 +17,12 @@ impl Queue {
         self.asked.clear();
         self.look_again = false;
         self.watched.clear();
-        for place in std::mem::take(&mut self.places) {
+        for mut place in std::mem::take(&mut self.places) {
+            if planted(Bug::OldPlacesKept) && matches!(place.status, Status::Queued { .. }) {
+                place.forget_view();
+                self.places.push(place);
+                continue;
+            }
             if let Status::Leaving { caller: Some(caller), .. } = place.status {
                 out.push(Output::Deliver(Delivery::Released { caller }));
             }
@@ -119,6 +125,10 @@ impl Queue {
         if let Some(next) = next {
             let stamp = committed.stamps.pop().flatten();
             self.on_created(next, stamp);
+            if planted(Bug::HandOverIsGrant) {
+                self.set_ahead(next, Ahead::Nobody);
+                return;
+            }
         }
         if let Some(about) = about {
             self.on_view(about, committed.reads.first(), out);
@@ -158,7 +168,12 @@ impl Queue {
         let Some(Place { status: Status::Queued { stamp, .. }, .. }) = self.place(place) else { return };
         let stamp = stamp.clone();
         let entries = view.map_or(&[][..], Listing::entries);
-        if !entries.first().is_some_and(|entry| entry.stamp().is_same_incarnation(&stamp)) {
+        let own = entries.first().is_some_and(|entry| entry.stamp().is_same_incarnation(&stamp));
+        if planted(Bug::ForeignViewDecides) && !own && entries.len() < 2 {
+            self.set_ahead(place, Ahead::Nobody);
+            return;
+        }
+        if !own {
             // The view that decides has to show the place itself. It is gone: start over with another one.
             self.drop_place(Some(place));
             return;

@@ -24,8 +24,9 @@ use crate::lock::record::{Kind, Share};
 use crate::names::{Collection, Name};
 use crate::runtime::Instant;
 use crate::spi::{SessionId, Stamp, WatchTarget};
+use crate::zoo::{Bug, planted};
 use admission::Look;
-use place::Place;
+use place::{Place, Status};
 use reconcile::OwnPlaces;
 
 /// How long to wait before asking a backend again that could not be reached.
@@ -192,7 +193,9 @@ impl Queue {
             }
             Request::Cancel { waiter } => self.waiters.retain(|other| other.id != waiter),
             Request::Release { place, caller } => {
-                if !self.leave(place, caller) {
+                if planted(Bug::PlaceServedTwice) && self.serve_again(place, out) {
+                    out.extend(caller.map(|caller| Output::Deliver(Delivery::Released { caller })));
+                } else if !self.leave(place, caller) {
                     // Its session is over, and the place with it.
                     out.extend(caller.map(|caller| Output::Deliver(Delivery::Released { caller })));
                 }
@@ -208,6 +211,17 @@ impl Queue {
             }
             Request::Downgrade { place, caller } => self.on_downgrade(place, caller, out),
         }
+    }
+
+    /// A planted defect: the place goes to the next who waits. False if nobody does.
+    fn serve_again(&mut self, place: u64, out: &mut Outputs) -> bool {
+        let Some(Place { status: Status::Granted { stamp }, share, .. }) = self.place(place) else {
+            return false;
+        };
+        let (stamp, share) = (stamp.clone(), *share);
+        let Some(Waiter { id: waiter, patience, .. }) = self.waiters.pop_front() else { return false };
+        out.push(Output::Deliver(Delivery::Granted { waiter, place, share, stamp, patience }));
+        true
     }
 
     fn close(&mut self, out: &mut Outputs) {

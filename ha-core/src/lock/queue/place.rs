@@ -141,11 +141,16 @@ impl Queue {
 
     /// `key` vanished, or is not what it was: whoever had it ahead has to look again.
     pub(super) fn forget_ahead(&mut self, key: &Key) {
+        self.set_behind(key, &Ahead::Unknown);
+    }
+
+    /// Whoever had `key` ahead has `now_ahead` there.
+    pub(super) fn set_behind(&mut self, key: &Key, now_ahead: &Ahead) {
         for place in &mut self.places {
-            if let Status::Queued { ahead: Ahead::Entries(entries), .. } = &place.status
-                && entries.iter().any(|entry| entry.key() == key)
+            if let Status::Queued { ahead, .. } = &mut place.status
+                && matches!(ahead, Ahead::Entries(entries) if entries.iter().any(|entry| entry.key() == key))
             {
-                place.forget_view();
+                ahead.clone_from(now_ahead);
             }
         }
     }

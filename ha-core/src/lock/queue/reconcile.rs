@@ -7,6 +7,7 @@ use crate::lock::record::share_of;
 use crate::names::Key;
 use crate::runtime::Instant;
 use crate::spi::{Entry, Listing, Page, Revision, SessionId, Stamp};
+use crate::zoo::{Bug, planted};
 
 /// Our own places, as the pages so far have shown them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,7 +55,9 @@ impl Queue {
     fn compare(&mut self, found: &[Entry], since: Revision, out: &mut Outputs) {
         let as_found = |stamp: &Stamp| found.iter().find(|entry| entry.stamp().is_same_incarnation(stamp));
         // A place that was created after the first page was made need not be in any.
-        let exists = |stamp: &Stamp| stamp.created() > since || as_found(stamp).is_some();
+        let exists = |stamp: &Stamp| {
+            stamp.created() > since || as_found(stamp).is_some() || planted(Bug::ForgottenGrantsKept)
+        };
         let places = std::mem::take(&mut self.places).into_iter();
         let (kept, gone): (Vec<Place>, Vec<Place>) =
             places.partition(|place| place.is_leaving() || place.stamp().is_none_or(exists));
@@ -68,7 +71,9 @@ impl Queue {
         for entry in found {
             if let Some(place) = self.place_at(entry.key()).map(|place| place.id) {
                 self.review_downgrade(place, entry, out);
-            } else if let Ok(share) = share_of(entry, self.kind) {
+            } else if let (Ok(share), false) =
+                (share_of(entry, self.kind), planted(Bug::ResurrectedPlacesKept))
+            {
                 let status = Status::Leaving { stamp: entry.stamp().clone(), sent: false, caller: None };
                 self.add_place(entry.key().clone(), share, status);
             }

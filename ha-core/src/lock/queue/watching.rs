@@ -5,6 +5,7 @@ use super::{Outputs, Queue};
 use crate::coordinator::Output;
 use crate::names::Key;
 use crate::spi::{Change, Stamp, WatchEvent, WatchTarget};
+use crate::zoo::{Bug, planted};
 
 /// Where more entries than this keep us out, the whole queue is watched: one watch, and still nothing is asked before one of them goes.
 const MANY: usize = 8;
@@ -59,7 +60,8 @@ impl Queue {
         let gone = |entry: &&Stamp| match event {
             // A holder that goes on as a reader keeps its entry, with another value.
             WatchEvent::Snapshot { entries, .. } => {
-                entries.iter().all(|other| !is_same_state(other.stamp(), entry))
+                !planted(Bug::FirstSnapshotIgnored)
+                    && entries.iter().all(|other| !is_same_state(other.stamp(), entry))
             }
             WatchEvent::Changed { changes, .. } => changes.iter().any(|change| match change {
                 Change::Removed(stamp) => stamp.key() == entry.key(),
@@ -73,7 +75,10 @@ impl Queue {
             return;
         }
         // Whoever vanished may have died in mid-queue: list again. If that shows one of them once more, from before, a new watch tells.
-        gone.iter().for_each(|key| self.forget_ahead(key));
+        for key in &gone {
+            let ahead = if planted(Bug::VanishedMeansTurn) { Ahead::Nobody } else { Ahead::Unknown };
+            self.set_behind(key, &ahead);
+        }
         self.watched.retain(|(other, _)| *other != slot);
         out.push(Output::Unwatch { slot });
     }

@@ -1,0 +1,127 @@
+//! Planted defects, for tests of the tests: the simulation has to catch each of them.
+//!
+//! Private: the feature `zoo` is for `ha-conformance` alone. Without it [`planted`] is a constant, and nothing of this is left in a program.
+
+/// A defect of the core that can be planted. Those of elections, mutexes and discontinuities are the failing variants of models of their protocols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Bug {
+    // The mutex.
+    /// A place whose waiter is gone is forgotten while its creation is under way.
+    CreationForgotten,
+    /// Whoever sees its predecessor vanish believes that it is the oldest.
+    VanishedMeansTurn,
+    /// A place that is released goes to the next waiter of the process, with the same token.
+    PlaceServedTwice,
+    /// Places of an old session are kept in the next one.
+    OldPlacesKept,
+    /// The place that is created in the same step as a release is granted at once.
+    HandOverIsGrant,
+    /// The oldest place is kept though nobody waits for it any more.
+    OldestPlaceKept,
+    /// A view decides that does not show the own place.
+    ForeignViewDecides,
+    /// The first snapshot of a watch is not compared with what is waited for.
+    FirstSnapshotIgnored,
+    /// Places that a discontinuity brought back stay.
+    ResurrectedPlacesKept,
+    /// A guard that is dropped does not release.
+    DropKeepsLock,
+    // The election.
+    /// A candidate withdraws while its grant is under way, and forgets the grant.
+    WithdrawnWhileGranted,
+    /// A leader's entry of the own session is taken for the own leadership.
+    SessionsRecordIsMine,
+    /// A leader's entry with the own node's name is taken for the own leadership.
+    NodesRecordIsMine,
+    /// Only the candidate that leadership was handed to tries to lead.
+    HintObeyed,
+    /// The entry that a resignation deletes is the one that is seen, whoever's it is.
+    ResignsWhatItSees,
+    /// Leadership that is granted when nobody waits any more is kept.
+    UnwantedLeadershipKept,
+    /// Entries that a discontinuity brought back stay.
+    StraysKept,
+    /// The term is taken from an entry that outlives it.
+    TermOfTenure,
+    // Both.
+    /// What a discontinuity forgot is held on to.
+    ForgottenGrantsKept,
+    /// A grant that ran out before its caller woke is handed out.
+    ExpiredGrantHandedOut,
+    // The coordinator.
+    /// Validity is counted from when a renewal was answered.
+    DeadlineFromReply,
+    /// Grants have no local deadline.
+    NoLocalDeadline,
+    /// Nothing is kept back for the difference between two clocks.
+    NoMargin,
+    /// A renewal of a newer history extends grants before anybody has looked which of them still exist.
+    RenewalBeforeReconciled,
+    /// Answers of a history that is over are believed.
+    OldHistoryBelieved,
+    /// The end of a session is not told to those who hold grants.
+    LossNotAnnounced,
+    /// A lost session is not replaced.
+    SessionNotReplaced,
+    /// The end of a watch is taken for nothing.
+    WatchEndIgnored,
+}
+
+impl Bug {
+    /// All of them.
+    #[cfg(feature = "zoo")]
+    pub const ALL: &'static [Self] = &[
+        Self::CreationForgotten,
+        Self::VanishedMeansTurn,
+        Self::PlaceServedTwice,
+        Self::OldPlacesKept,
+        Self::HandOverIsGrant,
+        Self::OldestPlaceKept,
+        Self::ForeignViewDecides,
+        Self::FirstSnapshotIgnored,
+        Self::ResurrectedPlacesKept,
+        Self::DropKeepsLock,
+        Self::WithdrawnWhileGranted,
+        Self::SessionsRecordIsMine,
+        Self::NodesRecordIsMine,
+        Self::HintObeyed,
+        Self::ResignsWhatItSees,
+        Self::UnwantedLeadershipKept,
+        Self::StraysKept,
+        Self::TermOfTenure,
+        Self::ForgottenGrantsKept,
+        Self::ExpiredGrantHandedOut,
+        Self::DeadlineFromReply,
+        Self::NoLocalDeadline,
+        Self::NoMargin,
+        Self::RenewalBeforeReconciled,
+        Self::OldHistoryBelieved,
+        Self::LossNotAnnounced,
+        Self::SessionNotReplaced,
+        Self::WatchEndIgnored,
+    ];
+}
+
+#[cfg(feature = "zoo")]
+thread_local! {
+    static PLANTED: std::cell::Cell<Option<Bug>> = const { std::cell::Cell::new(None) };
+}
+
+/// Plants a defect in everything that this thread runs, or removes it.
+#[cfg(feature = "zoo")]
+pub fn plant(bug: Option<Bug>) {
+    PLANTED.set(bug);
+}
+
+/// Whether `bug` is planted.
+#[cfg(feature = "zoo")]
+pub(crate) fn planted(bug: Bug) -> bool {
+    PLANTED.get() == Some(bug)
+}
+
+/// Whether `bug` is planted: never.
+#[cfg(not(feature = "zoo"))]
+pub(crate) const fn planted(_: Bug) -> bool {
+    false
+}
