@@ -42,9 +42,9 @@
 //! | [`memory`] | the store in the memory of one process |
 //! | [`spi`], [`runtime`], [`StoreUrl`] | for those who write a backend |
 //!
-//! # Feature
+//! # Features
 //!
-//! `test-util`: faults and statistics of the in-memory backend, for tests.
+//! `metrics`: counts and measures for a recorder of the `metrics` crate, listed in `ha_core::metrics`. `test-util`: faults and statistics of the in-memory backend, for tests.
 
 mod coordinator;
 pub mod election;
@@ -54,6 +54,8 @@ pub mod group;
 pub mod guide;
 pub mod lock;
 pub mod memory;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod names;
 pub mod probe;
 pub mod runtime;
@@ -67,8 +69,8 @@ mod view;
 pub mod zoo;
 
 pub use coordinator::{
-    Coordinator, CoordinatorBuilder, Event, Events, Grant, Health, Heartbeat, LossReason, OverrunPolicy,
-    Standing,
+    Coordinator, CoordinatorBuilder, Event, Events, Grant, Health, Heartbeat, LossReason, Observer,
+    OverrunPolicy, Standing,
 };
 pub use error::{Effect, Error, ErrorKind};
 pub use gate::{Entered, FencingGate, StaleToken};

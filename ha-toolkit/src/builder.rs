@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ha_core::runtime::Runtime;
 use ha_core::spi::Scope;
-use ha_core::{Coordinator, CoordinatorBuilder, Error, Heartbeat, OverrunPolicy, StoreUrl};
+use ha_core::{Coordinator, CoordinatorBuilder, Error, Heartbeat, Observer, OverrunPolicy, StoreUrl};
 
 use crate::backends;
 
@@ -74,6 +74,11 @@ impl Builder {
     /// What to do about work that outlives its grant. Default: report it.
     pub fn overrun(self, policy: OverrunPolicy) -> Self {
         self.set(move |builder| builder.overrun(policy))
+    }
+
+    /// Tells `observer` everything that happens, on a thread of its own. A second call replaces the first one.
+    pub fn report_to(self, observer: impl Observer) -> Self {
+        self.set(|builder| builder.report_to(observer))
     }
 
     /// Runs on `runtime` instead of a thread of its own.

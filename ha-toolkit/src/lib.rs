@@ -48,10 +48,13 @@ pub use config::Config;
 
 pub use ha_core::{
     Coordinator, CoordinatorBuilder, Effect, Entered, Error, ErrorKind, Event, Events, FencingGate, Grant,
-    Health, Heartbeat, Host, LossReason, OverrunPolicy, Scheme, Secret, StaleToken, Standing, StoreUrl,
-    Token, Ttl,
+    Health, Heartbeat, Host, LossReason, Observer, OverrunPolicy, Scheme, Secret, StaleToken, Standing,
+    StoreUrl, Token, Ttl,
 };
 pub use ha_core::{election, guide, lock, memory, probe, runtime, spi, store};
+
+#[cfg(feature = "metrics")]
+pub use ha_core::metrics;
 
 /// Runs the examples of the README.
 #[cfg(doctest)]

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use super::health::Heartbeat;
 use super::hub::{Control, Hub, Identity};
 use super::overrun::OverrunPolicy;
+use super::reporting::{ObservedBy, Observer, Reporter};
 use super::supervisor::{Settings, Supervisor};
 use super::{Coordinator, Owner};
 use crate::error::{Error, ErrorKind};
@@ -32,6 +34,7 @@ pub struct CoordinatorBuilder {
     heartbeat: Option<Heartbeat>,
     overrun: OverrunPolicy,
     runtime: Option<Arc<dyn Runtime>>,
+    observed_by: Option<ObservedBy>,
 }
 
 impl CoordinatorBuilder {
@@ -48,6 +51,7 @@ impl CoordinatorBuilder {
             heartbeat: None,
             overrun: OverrunPolicy::Report,
             runtime: None,
+            observed_by: None,
         }
     }
 
@@ -111,6 +115,12 @@ impl CoordinatorBuilder {
         self
     }
 
+    /// Tells `observer` everything that happens, on a thread of its own. A second call replaces the first one.
+    pub fn report_to(mut self, observer: impl Observer) -> Self {
+        self.observed_by = Some(ObservedBy(Arc::new(observer)));
+        self
+    }
+
     /// Opens the first session.
     ///
     /// # Errors
@@ -135,12 +145,16 @@ impl CoordinatorBuilder {
             request = request.with_ttl(self.ttl);
         }
         let (hub, commands) = Hub::new(identity, self.backend.capabilities().clone(), Arc::clone(&runtime));
+        if let Some(observer) = self.observed_by {
+            hub.report_to(Reporter::start(observer)?);
+        }
         let settings = Settings { connect_timeout: self.connect_timeout, overrun: self.overrun };
         let supervisor =
             Supervisor::new(Arc::clone(&hub), self.backend, request, settings, commands, io_thread);
         let owner = Owner::new(hub);
         let (connected, result) = oneshot::channel();
-        runtime.spawn("supervisor", Box::pin(supervisor.run(connected)));
+        let span = owner.hub.span();
+        runtime.spawn("supervisor", Box::pin(supervisor.run(connected).instrument(span)));
         result.await.map_err(|_gone| super::machine::closed("connect", "coordinator"))??;
         if let Some(heartbeat) = &self.heartbeat {
             let hub = Arc::downgrade(&owner.hub);

@@ -152,6 +152,8 @@ impl<D: Driver> Engine<D> {
     }
 
     fn watch(self: &Arc<Self>, slot: u8, target: WatchTarget, life: &Arc<Lifetime>) {
+        // For whoever asks what a node waits for: the entry of the one ahead, or of the leader.
+        tracing::debug!(node = %self.hub.identity().node, ?target, "waits for a change");
         let stop = CancellationToken::new();
         let watch = {
             let mut cell = lock(&self.cell);

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lifetime::{Lifetime, LossReason, Standing};
 use crate::names::Name;
+use crate::runtime::Instant;
 use crate::spi::{Guard, Revision, Stamp, Txn};
 use crate::token::Token;
 
@@ -33,6 +34,7 @@ struct Inner {
     token: Token,
     fence: Guard,
     life: Arc<Lifetime>,
+    since: Instant,
     ended: CancellationToken,
     reason: OnceLock<LossReason>,
 }
@@ -50,8 +52,8 @@ impl Grant {
 
     fn fenced(kind: &'static str, name: Name, created: Revision, fence: Guard, life: Arc<Lifetime>) -> Self {
         let token = Token::new(created.as_u64().saturating_add(life.token_base()));
-        let ended = life.over().child_token();
-        Self(Arc::new(Inner { kind, name, token, fence, life, ended, reason: OnceLock::new() }))
+        let (ended, since) = (life.over().child_token(), life.now());
+        Self(Arc::new(Inner { kind, name, token, fence, life, since, ended, reason: OnceLock::new() }))
     }
 
     /// The fencing token.
@@ -139,6 +141,11 @@ impl Grant {
         }
     }
 
+    /// For how long it has been held.
+    pub(crate) fn held_for(&self) -> Duration {
+        self.0.life.now().saturating_since(self.0.since)
+    }
+
     pub(crate) fn life(&self) -> &Arc<Lifetime> {
         &self.0.life
     }
@@ -159,6 +166,7 @@ impl fmt::Debug for Grant {
             .field("name", &self.0.name)
             .field("token", &self.0.token)
             .field("standing", &self.standing())
+            .field("held_for", &self.held_for())
             .finish_non_exhaustive()
     }
 }

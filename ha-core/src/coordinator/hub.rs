@@ -1,11 +1,13 @@
 //! What the parts of one coordinator share: the present session, the engines, the history seen, the events.
 
+mod telling;
+
 use std::any::Any;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -13,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 use super::events::{Event, Events};
 use super::grant::Grant;
 use super::lifetime::{Lifetime, LossReason};
+use super::meters::Meters;
+use super::reporting::Reporter;
 use crate::error::{Error, ErrorKind};
 use crate::names::Name;
 use crate::runtime::{Instant, Runtime};
@@ -94,6 +98,8 @@ pub(crate) struct Hub {
     state: Mutex<State>,
     /// The leaderships of this process, by term.
     leading: Mutex<BTreeMap<Token, Grant>>,
+    meters: Meters,
+    reporter: OnceLock<Reporter>,
 }
 
 impl Hub {
@@ -104,6 +110,7 @@ impl Hub {
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<Control>) {
         let (control, commands) = mpsc::unbounded_channel();
         let events = broadcast::Sender::new(Events::CAPACITY);
+        let meters = Meters::new(&identity.namespace, &identity.node);
         let hub = Self {
             identity,
             backend,
@@ -116,6 +123,8 @@ impl Hub {
             next_listener: AtomicU64::new(1),
             state: Mutex::default(),
             leading: Mutex::default(),
+            meters,
+            reporter: OnceLock::new(),
         };
         (Arc::new(hub), commands)
     }
@@ -143,50 +152,6 @@ impl Hub {
 
     pub(crate) fn lineage(&self) -> Lineage {
         lock(&self.state).lineage
-    }
-
-    // Events ----------------------------------------------------------------------------------------------------
-
-    pub(crate) fn subscribe(&self) -> Events {
-        let events = lock(&self.events);
-        Events::new(events.as_ref().map_or_else(|| broadcast::channel(1).1, broadcast::Sender::subscribe))
-    }
-
-    pub(crate) fn emit(&self, event: Event) {
-        self.emit_with(|| event);
-    }
-
-    /// Makes the event only if anybody listens: grants come by the hundred thousand.
-    fn emit_with(&self, event: impl FnOnce() -> Event) {
-        let events = lock(&self.events);
-        let Some(events) = events.as_ref().filter(|events| events.receiver_count() > 0) else { return };
-        // The last listener may just have left.
-        drop(events.send(event()));
-    }
-
-    pub(crate) fn granted(&self, kind: &'static str, grant: &Grant) {
-        if kind == "election" {
-            lock(&self.leading).insert(grant.token(), grant.clone());
-        }
-        self.emit_with(|| Event::Granted { kind, name: grant.name().into(), token: grant.token() });
-    }
-
-    /// Says why `grant` ended: for the reason that came first.
-    pub(crate) fn ended(&self, kind: &'static str, grant: &Grant) {
-        if kind == "election" {
-            lock(&self.leading).remove(&grant.token());
-        }
-        self.emit_with(|| Event::Ended {
-            kind,
-            name: grant.name().into(),
-            token: grant.token(),
-            reason: grant.loss().unwrap_or(LossReason::Expired),
-        });
-    }
-
-    /// Whether this process leads an election in this term, by its own grant.
-    pub(crate) fn leads_in(&self, term: Token) -> bool {
-        lock(&self.leading).get(&term).is_some_and(Grant::is_valid)
     }
 
     // Engines ---------------------------------------------------------------------------------------------------
@@ -269,6 +234,7 @@ impl Hub {
         };
         // Told once it can be seen, and before anything is granted in it.
         let session = life.session();
+        tracing::info!(session = %session.id(), ttl = ?session.ttl(), "session opened");
         self.emit(Event::SessionOpened { session: session.id().to_string(), ttl: session.ttl() });
         self.broadcast(&Signal::SessionUp { life, lineage });
     }

@@ -53,6 +53,7 @@ impl Keeper {
         }
         let was_suspect = schedule.is_suspect();
         schedule.on_renewed(sent);
+        hub.meters().renewed(hub.runtime().now().saturating_since(sent), self.life.remaining());
         self.life.set_suspect(schedule.is_suspect());
         if was_suspect && !schedule.is_suspect() {
             hub.emit(Event::Recovered);
@@ -65,6 +66,7 @@ impl Keeper {
         if error.kind() == ErrorKind::SessionLost {
             return Some(LossReason::SessionLost);
         }
+        hub.meters().renewal_failed();
         if let Some(schedule) = &mut self.schedule {
             schedule.on_failed(hub.runtime().now());
         }

@@ -112,6 +112,11 @@ impl Lifetime {
         &self.session
     }
 
+    /// The present instant.
+    pub(crate) fn now(&self) -> Instant {
+        self.runtime.now()
+    }
+
     /// Which session of the coordinator this is: 1, 2, …
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch

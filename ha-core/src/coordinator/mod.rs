@@ -11,10 +11,12 @@ mod hub;
 mod keeper;
 mod lifetime;
 mod machine;
+mod meters;
 #[cfg(test)]
 pub(crate) mod model_test;
 mod overrun;
 mod renewal;
+mod reporting;
 mod signal;
 mod supervisor;
 
@@ -31,6 +33,7 @@ pub use grant::Grant;
 pub use health::Heartbeat;
 pub use lifetime::{LossReason, Standing};
 pub use overrun::OverrunPolicy;
+pub use reporting::Observer;
 
 pub(crate) use engine::Engine;
 pub(crate) use hub::{Hub, Listener, Signal};

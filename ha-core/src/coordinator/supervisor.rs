@@ -134,10 +134,11 @@ impl Supervisor {
     /// Opens a session and reads the record of the namespace. `None`: shut down meanwhile.
     async fn open(&mut self) -> Result<Option<Keeper>, Error> {
         let sent = self.now();
-        let (backend, request) = (Arc::clone(&self.backend), self.request.clone());
+        let (backend, request, hub) =
+            (Arc::clone(&self.backend), self.request.clone(), Arc::clone(&self.hub));
         let opening = async move {
             let runtime = Arc::clone(&request.runtime);
-            let session = backend.open_session(request).await?;
+            let session = hub.meters().wrap(backend.open_session(request).await?, &runtime);
             match format::check(&*session).await {
                 Ok(format) => Ok((session, format)),
                 Err(error) => {
@@ -246,7 +247,7 @@ impl Supervisor {
             let result = tokio::select! {
                 biased;
                 result = session.renew() => result,
-                () = given_up => return,
+                () = given_up => return hub.meters().renewal_failed(),
             };
             hub.control(Control::Renewed { epoch, sent: now, result });
         };

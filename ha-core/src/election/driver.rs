@@ -111,7 +111,8 @@ fn elect(engine: &Arc<Engine<State>>, life: Option<&Arc<Lifetime>>, elected: Ele
     };
     let ports = &engine.ports;
     let grant = Grant::new("election", ports.name.clone(), stamp, Arc::clone(life));
-    tracing::info!(election = %ports.name, term = %grant.token(), ?predecessor, "elected");
+    let node = &engine.hub().identity().node;
+    tracing::info!(election = %ports.name, %node, term = %grant.token(), ?predecessor, "elected");
     engine.hub().granted("election", &grant);
     lock(&ports.grants).insert(leadership, grant.clone());
     let held = Leadership::new(Arc::clone(engine), leadership, grant, predecessor);
@@ -132,7 +133,6 @@ impl Driver for State {
             Delivery::Transferred { caller, result } => answer(&ports.transfers, caller, result),
             Delivery::Ended { leadership, reason } => {
                 if let Some(grant) = ports.end(leadership, reason) {
-                    tracing::info!(election = %ports.name, term = %grant.token(), %reason, "leadership ended");
                     engine.hub().ended("election", &grant);
                 }
             }

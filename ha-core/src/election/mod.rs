@@ -10,6 +10,8 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+use tracing::Instrument;
+
 pub use leadership::{Leadership, TransferError};
 pub use observer::{Leader, Observation, Observer};
 pub use state::Predecessor;
@@ -118,13 +120,25 @@ impl Election {
     /// Dropping the future withdraws the candidate: no ghost leads, nobody waits behind one.
     pub async fn campaign(&self) -> Result<Leadership, Error> {
         self.check()?;
-        loop {
-            let leadership = self.campaign_once().await?;
-            // A process that was frozen since it was elected goes on standing.
-            if leadership.is_valid() || planted(Bug::ExpiredGrantHandedOut) {
-                return Ok(leadership);
+        let hub = self.engine.hub();
+        let priority = self.candidacy.priority;
+        let span =
+            tracing::info_span!("campaign", election = %self.name(), node = %hub.identity().node, priority);
+        let standing = async {
+            loop {
+                let leadership = self.campaign_once().await?;
+                // A process that was frozen since it was elected goes on standing.
+                if leadership.is_valid() || planted(Bug::ExpiredGrantHandedOut) {
+                    return Ok(leadership);
+                }
             }
+        };
+        let since = hub.runtime().now();
+        let elected = standing.instrument(span).await;
+        if elected.is_ok() {
+            hub.meters().waited("election", hub.runtime().now().saturating_since(since));
         }
+        elected
     }
 
     async fn campaign_once(&self) -> Result<Leadership, Error> {

@@ -141,6 +141,7 @@ impl Driver for Observing {
                 }
             },
         };
+        tracing::debug!(node = %engine.hub().identity().node, ?observation, "sees who leads");
         {
             let mut latest = lock(&engine.ports.latest);
             *latest = (latest.0 + 1, observation);

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Instrument;
+
 use super::driver::Ports;
 use super::held::Held;
 use super::queue::{Patience, Queue, Request};
@@ -68,12 +70,24 @@ impl Handle {
 
     /// Waits for a guard that is valid when it is handed to the caller: a process that was frozen in between goes on waiting.
     async fn wait(&self, share: Share, patience: Patience) -> Result<Option<Held>, Error> {
-        loop {
-            match self.wait_once(share, patience).await? {
-                Some(held) if !held.grant().is_valid() && !planted(Bug::ExpiredGrantHandedOut) => drop(held),
-                answer => return Ok(answer),
+        let hub = self.engine.hub();
+        let span = tracing::debug_span!("acquire", lock = %self.name(), node = %hub.identity().node, ?share);
+        let waiting = async {
+            loop {
+                match self.wait_once(share, patience).await? {
+                    Some(held) if !held.grant().is_valid() && !planted(Bug::ExpiredGrantHandedOut) => {
+                        drop(held);
+                    }
+                    answer => return Ok(answer),
+                }
             }
+        };
+        let since = hub.runtime().now();
+        let answer = waiting.instrument(span).await;
+        if let Ok(Some(held)) = &answer {
+            hub.meters().waited(held.grant().kind(), hub.runtime().now().saturating_since(since));
         }
+        answer
     }
 
     async fn wait_once(&self, share: Share, patience: Patience) -> Result<Option<Held>, Error> {
@@ -83,8 +97,8 @@ impl Handle {
         self.engine.request(Request::Acquire { waiter, share, patience });
         let answer = if held_here && patience != Patience::None {
             // For whoever looks for a task that waits for itself.
-            let span = tracing::warn_span!("waiting for a lock that this process holds", lock = self.name());
-            tracing::Instrument::instrument(answer, span).await
+            let span = tracing::warn_span!("waiting for a lock that this process holds", lock = %self.name());
+            answer.instrument(span).await
         } else {
             answer.await
         };
