@@ -1,3 +1,4 @@
 //! Shared parts of the services.
 
 pub mod platform;
+pub mod policy;

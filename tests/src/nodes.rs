@@ -104,6 +104,59 @@ impl Protected {
     }
 }
 
+/// Sees to it that what a lock protects is used by no more holders at once than it has permits for. A writer takes all of them.
+#[derive(Debug)]
+pub(crate) struct Shares {
+    permits: u64,
+    holders: Mutex<Vec<(Grant, u64)>>,
+    /// The most that were held at once, and how often.
+    busiest: AtomicU64,
+    uses: AtomicU64,
+}
+
+impl Shares {
+    pub(crate) fn new(permits: u64) -> Self {
+        Self { permits, holders: Mutex::default(), busiest: AtomicU64::new(0), uses: AtomicU64::new(0) }
+    }
+
+    /// Begins to use so many permits as the holder of `grant`.
+    pub(crate) fn enter(&self, grant: &Grant, weight: u64) {
+        let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
+        holders.retain(|(holder, _)| holder.is_valid());
+        let mut others = holders.iter();
+        assert!(
+            others.all(|(other, _)| other.token() != grant.token()),
+            "{grant:?} has the token of another"
+        );
+        let used = holders.iter().map(|(_, weight)| weight).sum::<u64>() + weight;
+        assert!(used <= self.permits, "{used} of {} are used, by {grant:?} and {holders:?}", self.permits);
+        self.busiest.fetch_max(used, Ordering::SeqCst);
+        self.uses.fetch_add(1, Ordering::SeqCst);
+        holders.push((grant.clone(), weight));
+    }
+
+    /// Ends the use, before the release.
+    pub(crate) fn leave(&self, grant: &Grant) {
+        let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
+        holders.retain(|(holder, _)| holder.token() != grant.token());
+    }
+
+    /// The most that were used at once.
+    pub(crate) fn busiest(&self) -> u64 {
+        self.busiest.load(Ordering::SeqCst)
+    }
+
+    /// How often it was used.
+    pub(crate) fn uses(&self) -> u64 {
+        self.uses.load(Ordering::SeqCst)
+    }
+}
+
+/// Waits until the queue of a lock has so many places.
+pub(crate) async fn queued(cx: &Context, judge: &dyn Session, lock: &str, count: usize) {
+    cx.until("the queue is as long", 20, async || places(judge, lock).await.len() == count).await;
+}
+
 /// Polls `future` at most `polls` times, letting others run in between, and drops it unless it has ended.
 pub(crate) async fn abandon_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = std::pin::pin!(future);

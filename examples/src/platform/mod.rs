@@ -16,7 +16,7 @@ mod narrator;
 mod node;
 mod options;
 mod outbox;
-mod process;
+pub(crate) mod process;
 mod records;
 mod report;
 mod resource;

@@ -15,7 +15,7 @@ use ha_core::runtime::{BoxFuture, Instant, Runtime};
 
 /// The tasks of one node.
 #[derive(Clone)]
-pub(super) struct Process {
+pub(crate) struct Process {
     runtime: Arc<dyn Runtime>,
     state: Arc<Mutex<State>>,
 }
@@ -29,12 +29,12 @@ enum State {
 
 impl Process {
     /// A process whose tasks run on `runtime`.
-    pub(super) fn start(runtime: Arc<dyn Runtime>) -> Self {
+    pub(crate) fn start(runtime: Arc<dyn Runtime>) -> Self {
         Self { runtime, state: Arc::new(Mutex::new(State::Running)) }
     }
 
     /// Stops every task where it is, like SIGSTOP.
-    pub(super) fn freeze(&self) {
+    pub(crate) fn freeze(&self) {
         let mut state = lock(&self.state);
         if let State::Running = *state {
             *state = State::Frozen(Vec::new());
@@ -42,7 +42,7 @@ impl Process {
     }
 
     /// Lets the tasks go on, like SIGCONT. They are not told that they were stopped.
-    pub(super) fn resume(&self) {
+    pub(crate) fn resume(&self) {
         let mut state = lock(&self.state);
         if let State::Frozen(woken) = &mut *state {
             let woken = std::mem::take(woken);
@@ -53,7 +53,7 @@ impl Process {
     }
 
     /// Ends every task where it is, like SIGKILL: nothing of it runs any more, no destructor either.
-    pub(super) fn kill(&self) {
+    pub(crate) fn kill(&self) {
         *lock(&self.state) = State::Dead;
     }
 }

@@ -20,6 +20,7 @@ mod reporting;
 mod signal;
 mod supervisor;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +45,7 @@ pub(crate) use renewal::Validity;
 use crate::election::Election;
 use crate::error::{Error, ErrorKind};
 use crate::group::Group;
-use crate::lock::{Mutex, RwLock, Semaphore};
+use crate::lock::{LockAll, Mutex, RwLock, Semaphore};
 use crate::names::Name;
 use crate::spi::{Backend, Capabilities};
 use crate::store::Store;
@@ -131,6 +132,21 @@ impl Coordinator {
         let name = Name::parse_user("mutex", name)?;
         self.refuse_observer("use mutex", &name)?;
         Ok(Mutex::new(&self.0.hub, name))
+    }
+
+    /// The mutexes of these names, to be held together or not at all; a name that is there twice counts once. They do not keep the coordinator,
+    /// as [`mutex`](Self::mutex) says.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a bad name, for none, or for more than [`LockAll::MAX_NAMES`]; `Unsupported` on an observer, which can hold nothing.
+    pub fn lock_all<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<LockAll, Error> {
+        let mut parsed = BTreeSet::new();
+        for name in names {
+            let name = Name::parse_user("mutex", name)?;
+            self.refuse_observer("use mutex", &name)?;
+            parsed.insert(name);
+        }
+        LockAll::new(&self.0.hub, parsed)
     }
 
     /// The read-write lock of this name. It does not keep the coordinator, as [`mutex`](Self::mutex) says.

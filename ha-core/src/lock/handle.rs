@@ -11,8 +11,9 @@ use super::held::Held;
 use super::queue::{Patience, Queue, Request};
 use super::record::{Kind, Share, queue};
 use crate::coordinator::{Engine, Hub, closed};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::names::Name;
+use crate::runtime::Instant;
 use crate::zoo::{Bug, planted};
 
 /// One lock in this process; cheap to clone.
@@ -42,20 +43,21 @@ impl Handle {
 
     /// Waits as long as it takes.
     pub(super) async fn acquire(&self, share: Share) -> Result<Held, Error> {
-        match self.wait(share, Patience::Forever).await? {
-            Some(held) => Ok(held),
-            None => Err(closed(self.operation(), self.name())),
-        }
+        self.acquire_by(share, None).await
     }
 
     /// Waits at most for `timeout`.
     pub(super) async fn acquire_timeout(&self, share: Share, timeout: Duration) -> Result<Held, Error> {
-        let deadline = self.engine.hub().runtime().now() + timeout;
-        match self.wait(share, Patience::Until(deadline)).await? {
+        self.acquire_by(share, Some(self.engine.hub().runtime().now() + timeout)).await
+    }
+
+    /// Waits at most until `deadline`, if there is one.
+    pub(super) async fn acquire_by(&self, share: Share, deadline: Option<Instant>) -> Result<Held, Error> {
+        let patience = deadline.map_or(Patience::Forever, Patience::Until);
+        match self.wait(share, patience).await? {
             Some(held) => Ok(held),
-            None => {
-                Err(Error::new(ErrorKind::Timeout, self.operation()).on(format_args!("{:?}", self.name())))
-            }
+            // Whoever waits is never told that others were first.
+            None => Err(closed(self.operation(), self.name())),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What all guards of locks have inside: a place that is held.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use super::queue::{Queue, Request};
@@ -31,19 +32,23 @@ impl Held {
         if let Share::Permits(weight) = self.share { weight } else { 0 }
     }
 
-    /// Releases it, and returns once others can have it.
-    pub(super) async fn release(mut self) {
+    /// Releases it at once; the future returns when others can have it.
+    pub(super) fn release(mut self) -> impl Future<Output = ()> {
         let (caller, done) = self.engine.ports.wait_release();
         self.let_go(Some(caller));
-        // An answer that cannot come any more means that the session is over.
-        drop(done.await);
+        async move {
+            // An answer that cannot come any more means that the session is over.
+            drop(done.await);
+        }
     }
 
-    /// Ends the grant without giving the place back: that is left to the drop.
-    pub(super) fn end(&self, reason: LossReason) {
-        if let Some(grant) = self.engine.ports.end(self.place, reason) {
-            self.engine.hub().ended(grant.kind(), &grant);
-        }
+    /// What ends the grant without giving the place back: that is left to the guard.
+    pub(super) fn ending(&self) -> Ending {
+        Ending { engine: Arc::clone(&self.engine), place: self.place }
+    }
+
+    fn end(&self, reason: LossReason) {
+        end(&self.engine, self.place, reason);
     }
 
     /// Goes on as a reader.
@@ -76,6 +81,24 @@ impl Drop for Held {
         if !self.released && !planted(Bug::DropKeepsLock) {
             self.let_go(None);
         }
+    }
+}
+
+/// Ends a grant whose guard is somewhere else.
+pub(super) struct Ending {
+    engine: Arc<Engine<Queue>>,
+    place: u64,
+}
+
+impl Ending {
+    pub(super) fn end(&self, reason: LossReason) {
+        end(&self.engine, self.place, reason);
+    }
+}
+
+fn end(engine: &Engine<Queue>, place: u64, reason: LossReason) {
+    if let Some(grant) = engine.ports.end(place, reason) {
+        engine.hub().ended(grant.kind(), &grant);
     }
 }
 

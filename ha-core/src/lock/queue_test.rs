@@ -1,9 +1,15 @@
 //! The queue of a lock: its rules one by one, and random interleavings of several processes.
 
+#[path = "queue_test/downgrades.rs"]
+mod downgrades;
 #[path = "queue_test/forgetting.rs"]
 mod forgetting;
 #[path = "queue_test/interleavings.rs"]
 mod interleavings;
+#[path = "queue_test/permits.rs"]
+mod permits;
+#[path = "queue_test/readers.rs"]
+mod readers;
 #[path = "queue_test/rules.rs"]
 mod rules;
 

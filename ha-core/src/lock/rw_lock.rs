@@ -176,7 +176,7 @@ impl WriteGuard {
 
     /// Goes on as a reader, without letting anybody write in between. End the writing work before.
     ///
-    /// The grant to write is over at the call, with the reason [`Downgraded`](crate::LossReason::Downgraded); from the instant at which others can read
+    /// The grant to write is over before anything is sent, with the reason [`Downgraded`](crate::LossReason::Downgraded); from the instant at which others can read
     /// its [`fence`](Grant::fence) lets nothing through any more. A broken connection does not lose the request: it is
     /// repeated until it is done or the session is over.
     ///

@@ -5,6 +5,7 @@ mod connecting;
 mod coordinator;
 mod crashes;
 mod discontinuity;
+mod downgrade;
 mod election;
 mod exactly_once;
 mod expiry;
@@ -13,12 +14,17 @@ mod grants;
 mod guards;
 mod incarnations;
 mod leadership;
+mod lock_all;
 mod membership;
 mod mutex;
 mod names;
 mod probe;
 mod reads;
+mod rw_lock;
+mod schedulers;
+mod semaphore;
 mod sessions;
+mod sharing;
 mod store;
 mod store_doubt;
 mod store_fence;
@@ -45,6 +51,12 @@ const REGISTRY: &[&[Case]] = &[
     coordinator::CASES,
     grants::CASES,
     mutex::CASES,
+    rw_lock::CASES,
+    downgrade::CASES,
+    semaphore::CASES,
+    sharing::CASES,
+    schedulers::CASES,
+    lock_all::CASES,
     election::CASES,
     leadership::CASES,
     membership::CASES,

@@ -44,6 +44,16 @@ pub enum Event {
         /// The fencing token; of an election, the term.
         token: u64,
     },
+    /// How much the grant takes of a lock that several can hold: recorded at the instant of its [`Event::Granted`]. A grant of which this is never said
+    /// takes all.
+    Shares {
+        /// The grant.
+        grant: u64,
+        /// What it takes: the permits of a semaphore; of a read-write lock 1 to read, and all to write.
+        weight: u64,
+        /// What there is: the permits of a semaphore; of a read-write lock as many as there may be readers.
+        permits: u64,
+    },
     /// The caller stopped waiting: it was cancelled, timed out or got an error.
     GaveUp {
         /// The call that ended.
@@ -244,6 +254,8 @@ pub enum Recipe {
     Mutex,
     /// Leadership.
     Election,
+    /// A share of a read-write lock or semaphore. A writer that goes on as a reader is recorded as another call, with another grant of the same token.
+    Shared,
 }
 
 /// Why a holder stopped to believe in its grant.

@@ -14,5 +14,6 @@ pub(super) const INVARIANT: Invariant = Invariant {
 };
 
 fn judge(index: &Index<'_>, bounds: &Bounds) -> Result<(), Broken> {
-    rules::losses_are_noticed(index, bounds, Recipe::Mutex)
+    rules::losses_are_noticed(index, bounds, Recipe::Mutex)?;
+    rules::losses_are_noticed(index, bounds, Recipe::Shared)
 }

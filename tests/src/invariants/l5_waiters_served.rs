@@ -22,6 +22,7 @@ pub(super) const INVARIANT: Invariant = Invariant {
 
 fn judge(index: &Index<'_>, bounds: &Bounds) -> Result<(), Broken> {
     rules::somebody_is_served(index, bounds, Recipe::Mutex)?;
+    rules::somebody_is_served(index, bounds, Recipe::Shared)?;
     for thing in rules::things(&index.holding, Recipe::Mutex) {
         callers_in_order(index, bounds, thing)?;
         nobody_is_overtaken(index, bounds, thing)?;
@@ -63,14 +64,14 @@ fn nobody_is_overtaken(index: &Index<'_>, bounds: &Bounds, thing: &Thing<'_>) ->
     let Some(calm) = index.cluster.calm() else { return Ok(()) };
     let calls = &index.holding.calls;
     for call in thing.calls.iter().map(|number| &calls[*number]) {
-        let during = granted_between(index, thing, call.asked.at.max(calm), call.until);
+        let during = rules::granted_between(index, thing, call.asked.at.max(calm), call.until);
         // Most calls are short, and nothing more has to be computed for them.
         if during.len() <= PLACES_AHEAD || !index.cluster.is_well(call.process) {
             continue;
         }
-        let from = queued_from(index, thing, call).max(calm).saturating_add(bounds.commit_time);
+        let from = rules::queued_from(index, thing, call).max(calm).saturating_add(bounds.commit_time);
         let mut overtakers: Vec<usize> = Vec::new();
-        for grant in granted_between(index, thing, from, call.until) {
+        for grant in rules::granted_between(index, thing, from, call.until) {
             let grant = &index.holding.grants[*grant];
             overtakers.push(grant.process);
             let times = overtakers.iter().filter(|process| **process == grant.process).count();
@@ -87,28 +88,4 @@ fn nobody_is_overtaken(index: &Index<'_>, bounds: &Bounds, thing: &Thing<'_>) ->
         }
     }
     Ok(())
-}
-
-/// The grants between two instants, without these.
-fn granted_between<'i>(index: &Index<'_>, thing: &'i Thing<'_>, from: u64, to: u64) -> &'i [usize] {
-    let granted = |number: &usize| index.holding.grants[*number].granted.at;
-    let first = thing.grants.partition_point(|number| granted(number) <= from);
-    let behind = thing.grants.partition_point(|number| granted(number) < to);
-    thing.grants.get(first..behind).unwrap_or_default()
-}
-
-/// From when on the process of `call` waited for nobody but this caller, in its present session.
-fn queued_from(index: &Index<'_>, thing: &Thing<'_>, call: &Call) -> u64 {
-    let calls = thing.calls.iter().map(|number| &index.holding.calls[*number]);
-    let elder = calls
-        .take_while(|other| other.asked.record < call.asked.record)
-        .filter(|other| other.process == call.process)
-        .map(|other| other.concerned_until.min(call.until))
-        .max();
-    let sessions = index.log.sessions.iter().filter_map(|session| session.opened);
-    let opened = sessions
-        .filter(|(process, mark, _)| *process == call.process && mark.at < call.until)
-        .map(|(_, mark, _)| mark.at)
-        .max();
-    call.asked.at.max(elder.unwrap_or(0)).max(opened.unwrap_or(0))
 }

@@ -14,7 +14,10 @@ pub(super) const INVARIANT: Invariant = Invariant {
 };
 
 fn judge(index: &Index<'_>, bounds: &Bounds) -> Result<(), Broken> {
-    rules::nothing_after_giving_up(index, Recipe::Mutex)?;
-    rules::nobody_is_granted_twice(index, Recipe::Mutex)?;
-    rules::nothing_left_behind(index, bounds, Recipe::Mutex)
+    for recipe in [Recipe::Mutex, Recipe::Shared] {
+        rules::nothing_after_giving_up(index, recipe)?;
+        rules::nobody_is_granted_twice(index, recipe)?;
+        rules::nothing_left_behind(index, bounds, recipe)?;
+    }
+    Ok(())
 }

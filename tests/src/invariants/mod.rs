@@ -14,6 +14,9 @@
 //! | L6 | a caller that gave up is granted nothing, no caller is granted twice, and nothing of either stays in the queue for longer than its session can live on | R4, R5, G22 |
 //! | L7 | a release or renewal with a stale token changes nothing: no ended grant becomes valid again, no entry of another node is touched, no holder's entry is deleted before it let go | R3, G5, G23, G27 |
 //! | L8 | the grants and releases of a lock could have happened one after the other on a mutex with growing tokens | R1, R3, G1 |
+//! | L9 | the shares of a read-write lock or semaphore that are believed in at one instant are together not more than there is: a writer is alone | R1, R2, G140, G146 |
+//! | L10 | each grant of a read-write lock or semaphore has a token of its own, larger than those of earlier grants that cannot be held beside it and of those that had ended before it was asked for; a writer that goes on as a reader keeps its token | R3, G140, G143, G146 |
+//! | L11 | once the run is calm, no process is granted a share more often while a healthy caller of another one waits than it had callers waiting when that one queued | R10, G141, G147 |
 //! | E1 | at every instant at most one node believes that it leads an election | R1, R2, G22, G25 |
 //! | E2 | each leader of an election has a larger term than every earlier one | R3, G6 |
 //! | E3 | leadership that was resigned or lost does not return: its belief ends before the resignation is answered, no later renewal extends it, and no campaign is won twice | R4, R7 |
@@ -33,7 +36,7 @@
 //! | K7 | a value beyond the limit is refused, one within the contract's is not, and what was refused has no effect | G10, G11 |
 //!
 //! Not judged: how late a watch is without faults (V6), whether an item of it is atomic (V2) and truthful about where it is (V4), and how much a slow
-//! consumer costs (V5), because the cases of the suite see them directly; read-write locks (L9) and the invariants of groups, partitions
+//! consumer costs (V5), because the cases of the suite see them directly; the invariants of groups, partitions
 //! and work-sets, which come with their recipes. Of E6 "no quorum" is judged for faults of the kind [`Event::OUTAGE`].
 //!
 //! Liveness (L5, E4's end, E6, E8, V1's end) is judged once the run is calm: in [`Phase::Liveness`], after the last record of a fault, a
@@ -60,6 +63,8 @@ mod k4_loss_reported;
 mod k5_unknown_surfaces;
 mod k6_applied_once;
 mod k7_limits;
+mod l10_shared_tokens;
+mod l11_nobody_starves;
 mod l1_tokens_grow;
 mod l2_fenced_exclusion;
 mod l3_lease_exclusion;
@@ -68,6 +73,7 @@ mod l5_waiters_served;
 mod l6_no_ghost_holder;
 mod l7_stale_changes_nothing;
 mod l8_lock_linearizable;
+mod l9_shares_fit;
 pub mod linearizability;
 mod replay;
 mod rules;
@@ -127,6 +133,9 @@ pub const ALL: &[Invariant] = &[
     l6_no_ghost_holder::INVARIANT,
     l7_stale_changes_nothing::INVARIANT,
     l8_lock_linearizable::INVARIANT,
+    l9_shares_fit::INVARIANT,
+    l10_shared_tokens::INVARIANT,
+    l11_nobody_starves::INVARIANT,
     e1_one_leader::INVARIANT,
     e2_terms_grow::INVARIANT,
     e3_no_return::INVARIANT,

@@ -7,6 +7,7 @@
 //! 90 a until 1 80      grant 1 is valid until 80               90 a end 1 lost      released, lost, expired, yielded
 //! 95 a told 1          the loss is noticed                     95 a released 1      the release is answered
 //! 10 a hold 1 7 90     ask, got at 10, end and released at 90  10 a lead 1 7 90     the same in the election
+//! 10 a want 1          .. a share of the lock s        20 a has 1 7 2/3     granted 2 of 3; `use 1 7 90 2/3` as `hold`
 //! 50 r wrote 7 ok      resource r decides: ok, no, ?           50 r inc 7 3 ok      .. on an increment to 3
 //! 50 a see 1 7 b       observer 1: term 7, leader b            50 a see 1 -         vacant; `?`: unknown; `unsee 1`
 //! 5 a open s 1000      session s with its ttl                  9 a renew s 8 ok     sent at 8, acknowledged, or `?`
@@ -90,6 +91,8 @@ impl<'t> Statement<'t> {
         let events = match verb {
             "hold" => self.held(Recipe::Mutex, at),
             "lead" => self.held(Recipe::Election, at),
+            "use" => self.held(Recipe::Shared, at),
+            "has" => self.shares(at),
             _ => vec![(at, self.event(verb))],
         };
         if let Some(word) = self.words.next() {
@@ -101,12 +104,28 @@ impl<'t> Statement<'t> {
     fn held(&mut self, recipe: Recipe, at: u64) -> Vec<(u64, Event)> {
         let (call, token) = (self.number(), self.number());
         let end = self.time();
-        vec![
+        let mut events = vec![
             (at, Event::Asked { recipe, name: name(recipe), call }),
             (at, Event::Granted { recipe, name: name(recipe), call, grant: call, token }),
             (end, Event::Ended { grant: call, reason: EndReason::Released }),
             (end, Event::Released { grant: call }),
-        ]
+        ];
+        if recipe == Recipe::Shared {
+            events.insert(2, (at, self.share(call)));
+        }
+        events
+    }
+
+    fn shares(&mut self, at: u64) -> Vec<(u64, Event)> {
+        let (call, token) = (self.number(), self.number());
+        let (recipe, share) = (Recipe::Shared, self.share(call));
+        vec![(at, Event::Granted { recipe, name: name(recipe), call, grant: call, token }), (at, share)]
+    }
+
+    fn share(&mut self, grant: u64) -> Event {
+        let word = self.word();
+        let Some((weight, permits)) = word.split_once('/') else { self.fail("a share is weight/permits") };
+        Event::Shares { grant, weight: self.parse(weight), permits: self.parse(permits) }
     }
 
     fn event(&mut self, verb: &str) -> Event {
@@ -130,19 +149,22 @@ impl<'t> Statement<'t> {
                     node => Target::Node(node.into()),
                 },
             },
-            "ask" | "stand" | "got" | "won" | "quit" | "withdraw" | "until" | "end" | "told" | "released" => {
-                self.holding(verb)
-            }
+            "ask" | "want" | "stand" | "got" | "won" | "quit" | "withdraw" | "until" | "end" | "told"
+            | "released" => self.holding(verb),
             "see" | "unsee" | "wrote" | "inc" | "open" | "renew" | "over" | "left" => self.witness(verb),
             _ => self.store(verb),
         }
     }
 
     fn holding(&mut self, verb: &str) -> Event {
-        let recipe = if matches!(verb, "stand" | "won") { Recipe::Election } else { Recipe::Mutex };
+        let recipe = match verb {
+            "stand" | "won" => Recipe::Election,
+            "want" => Recipe::Shared,
+            _ => Recipe::Mutex,
+        };
         let number = self.number();
         match verb {
-            "ask" | "stand" => {
+            "ask" | "want" | "stand" => {
                 let name = self.maybe().map_or_else(|| name(recipe), str::to_owned);
                 Event::Asked { recipe, name, call: number }
             }
@@ -310,5 +332,10 @@ impl<'t> Statement<'t> {
 }
 
 fn name(recipe: Recipe) -> String {
-    if recipe == Recipe::Mutex { "m".into() } else { "e".into() }
+    let name = match recipe {
+        Recipe::Mutex => "m",
+        Recipe::Shared => "s",
+        _ => "e",
+    };
+    name.into()
 }

@@ -13,6 +13,7 @@ mod queue;
 mod registry;
 mod search;
 mod sessions;
+mod shared;
 mod watch;
 
 use std::time::Duration;

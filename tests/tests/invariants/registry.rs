@@ -3,7 +3,7 @@
 use ha_conformance::invariants::ALL;
 
 use crate::{
-    Table, contract, effects, electing, election, fenced, files, ghosts, lock, queue, sessions, watch,
+    Table, contract, effects, electing, election, fenced, files, ghosts, lock, queue, sessions, shared, watch,
 };
 
 /// The tables of all checkers.
@@ -19,6 +19,7 @@ const TABLES: &[&[&Table]] = &[
     contract::TABLES,
     effects::TABLES,
     sessions::TABLES,
+    shared::TABLES,
 ];
 
 #[test]

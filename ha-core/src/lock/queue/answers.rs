@@ -7,7 +7,7 @@ use crate::coordinator::Output;
 use crate::error::{Error, ErrorKind};
 use crate::lock::record::Share;
 use crate::runtime::Instant;
-use crate::spi::{Committed, Entry, Listing, Outcome, Page, Revision, Stamp};
+use crate::spi::{Committed, Entry, Listing, Outcome, Page, Stamp};
 use crate::zoo::{Bug, planted};
 
 impl Queue {
@@ -179,22 +179,13 @@ impl Queue {
             return;
         }
         let more = view.is_some_and(Listing::has_more);
-        for at in 0..entries.len() {
-            if let Some((shown, share, created)) = self.queued_as(&entries[at]) {
-                let look = Look::new(self.kind, share, created);
+        let queued: Vec<(u64, Share, Stamp)> = self.places.iter().filter_map(Place::queued).collect();
+        for (shown, share, stamp) in queued {
+            let is_it = |entry: &Entry| entry.stamp().is_same_incarnation(&stamp);
+            if let Some(at) = entries.iter().position(is_it) {
+                let look = Look::new(self.kind, share, stamp.created());
                 self.look_at(shown, look, &entries[at + 1..], more, shown == place, out);
             }
-        }
-    }
-
-    /// Our place that waits as this entry.
-    fn queued_as(&self, entry: &Entry) -> Option<(u64, Share, Revision)> {
-        let place = self.place_at(entry.key())?;
-        match &place.status {
-            Status::Queued { stamp, .. } if stamp.is_same_incarnation(entry.stamp()) => {
-                Some((place.id, place.share, stamp.created()))
-            }
-            _ => None,
         }
     }
 

@@ -25,6 +25,10 @@ impl Queue {
 
     /// Sends what was not sent, or failed.
     pub(super) fn send_downgrades(&mut self, out: &mut Outputs) {
+        // What the store has of our places is being looked at: the change may have been made.
+        if self.look_again || self.is_asked(|asked| matches!(asked, Asked::Own(_))) {
+            return;
+        }
         let mut asked = Vec::new();
         for place in &mut self.places {
             if let (Status::Granted { stamp }, Some(downgrade @ Downgrade { sent: false, .. })) =

@@ -60,6 +60,14 @@ impl Place {
         matches!(self.status, Status::Queued { ahead: Ahead::Entries(_), .. })
     }
 
+    /// What a view has to show of a place that waits.
+    pub(super) fn queued(&self) -> Option<(u64, Share, Stamp)> {
+        match &self.status {
+            Status::Queued { stamp, .. } => Some((self.id, self.share, stamp.clone())),
+            _ => None,
+        }
+    }
+
     /// What is in the store of it, as far as that is known.
     pub(super) fn stamp(&self) -> Option<&Stamp> {
         match &self.status {

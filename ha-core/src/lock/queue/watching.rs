@@ -1,5 +1,7 @@
 //! Who is watched: those who keep our first place out, and nobody else, so that a release wakes only whom it may admit (R10).
 
+use std::collections::BTreeSet;
+
 use super::place::{Ahead, Status};
 use super::{Outputs, Queue};
 use crate::coordinator::Output;
@@ -33,13 +35,17 @@ impl Queue {
     }
 
     fn to_watch(&self) -> Vec<WatchTarget> {
+        let mut keeping_out = self.keeping_out().peekable();
+        if keeping_out.peek().is_none() {
+            return Vec::new();
+        }
         // What is ours is changed by us: its commit tells.
-        let foreign = self.keeping_out().filter(|entry| self.place_at(entry.key()).is_none());
-        let keys: Vec<Key> = foreign.map(|entry| entry.key().clone()).collect();
+        let ours: BTreeSet<&Key> = self.places.iter().map(|place| &place.key).collect();
+        let keys: Vec<&Key> = keeping_out.map(Stamp::key).filter(|key| !ours.contains(key)).collect();
         if keys.len() > MANY {
             return vec![WatchTarget::Collection(self.collection.clone())];
         }
-        keys.into_iter().map(WatchTarget::Entry).collect()
+        keys.into_iter().cloned().map(WatchTarget::Entry).collect()
     }
 
     /// Those who keep our first place out, as they were seen.

@@ -37,6 +37,9 @@ pub(crate) struct Grant {
     pub(crate) process: usize,
     pub(crate) call: Option<usize>,
     pub(crate) token: u64,
+    /// What it takes, and what there is.
+    pub(crate) weight: u64,
+    pub(crate) permits: u64,
     pub(crate) granted: Mark,
     /// The latest local deadline, and the record that says so.
     pub(crate) valid_until: Option<(u64, Mark)>,
@@ -53,6 +56,17 @@ impl Grant {
     /// Whether nobody ever believed in it: it was delivered after its own deadline.
     pub(crate) fn is_stillborn(&self) -> bool {
         self.until <= self.granted.at
+    }
+
+    /// Whether the two can be held at the same time.
+    pub(crate) fn goes_with(&self, other: &Self) -> bool {
+        self.weight.saturating_add(other.weight) <= self.permits.min(other.permits)
+    }
+
+    /// Whether it is what was `before`, which its holder has weakened.
+    pub(crate) fn goes_on_from(&self, before: &Self) -> bool {
+        let is_same = (self.process, self.token) == (before.process, before.token);
+        is_same && self.weight < before.weight && before.until <= self.granted.at
     }
 
     /// The records that show from when to when it was believed in.
@@ -75,6 +89,7 @@ pub(crate) struct Holding<'a> {
 }
 
 const UNKNOWN_CALL: &str = "a call is named that was never asked";
+const NO_SHARE: &str = "a grant takes nothing, or more than there is";
 const UNKNOWN_GRANT: &str = "a grant is named that was never granted";
 
 impl<'a> Holding<'a> {
@@ -84,6 +99,14 @@ impl<'a> Holding<'a> {
             Event::Granted { recipe, name, call, grant, token } => {
                 let thing = self.thing(*recipe, name);
                 self.granted(mark, process, thing, [*call, *grant, *token])
+            }
+            Event::Shares { grant, weight, permits } => {
+                let grant = self.grant(process, *grant)?;
+                if *weight == 0 || weight > permits {
+                    return Err(NO_SHARE);
+                }
+                (grant.weight, grant.permits) = (*weight, *permits);
+                Ok(())
             }
             Event::GaveUp { call, .. } | Event::Withdrawn { call } => {
                 let call = self.call_numbers.find(&(process, *call)).ok_or(UNKNOWN_CALL)?;
@@ -133,7 +156,8 @@ impl<'a> Holding<'a> {
     /// The lock or election that a collection of the store belongs to.
     pub(crate) fn thing_of(&self, collection: &str) -> Option<usize> {
         if let Some(name) = collection.strip_prefix("lock/") {
-            return self.thing_numbers.find(&(Recipe::Mutex, name));
+            let mutex = self.thing_numbers.find(&(Recipe::Mutex, name));
+            return mutex.or_else(|| self.thing_numbers.find(&(Recipe::Shared, name)));
         }
         let name = collection.strip_prefix("election/")?.rsplit_once('/')?.0;
         self.thing_numbers.find(&(Recipe::Election, name))
@@ -182,6 +206,8 @@ impl<'a> Holding<'a> {
             process,
             call,
             token,
+            weight: 1,
+            permits: 1,
             granted: mark,
             valid_until: None,
             ended: None,

@@ -75,6 +75,7 @@ impl<'a> Index<'a> {
             }
             Event::Asked { .. }
             | Event::Granted { .. }
+            | Event::Shares { .. }
             | Event::GaveUp { .. }
             | Event::Withdrawn { .. }
             | Event::ValidUntil { .. }

@@ -6,6 +6,7 @@ mod ghosts;
 mod notice;
 mod order;
 mod progress;
+mod queueing;
 
 pub(super) use endings::{nobody_is_granted_twice, the_ended_stay_ended};
 pub(super) use exclusion::nobody_overlaps;
@@ -13,6 +14,7 @@ pub(super) use ghosts::{nothing_after_giving_up, nothing_left_behind};
 pub(super) use notice::losses_are_noticed;
 pub(super) use order::tokens_grow;
 pub(super) use progress::somebody_is_served;
+pub(super) use queueing::{granted_between, queued_from};
 
 use super::index::{Holding, Thing};
 use crate::history::Recipe;
@@ -30,5 +32,6 @@ pub(super) fn title(thing: &Thing<'_>) -> String {
     match thing.recipe {
         Recipe::Mutex => format!("mutex {:?}", thing.name),
         Recipe::Election => format!("election {:?}", thing.name),
+        Recipe::Shared => format!("shared lock {:?}", thing.name),
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ha_core::election::{Election, Leadership};
-use ha_core::lock::{Mutex, MutexGuard};
+use ha_core::lock::{Mutex, MutexGuard, Semaphore, SemaphoreGuard};
 use ha_core::{Coordinator, Error, Grant, LossReason};
 use tokio::sync::watch;
 
@@ -22,6 +22,9 @@ const LOOK: Duration = Duration::from_millis(2);
 /// Deadlines that differ by less are the same, read twice.
 const SAME_DEADLINE: u64 = 500_000;
 
+/// How many hold a share at once.
+const PERMITS: u32 = 2;
+
 /// The callers of one process.
 pub(super) struct Turns {
     wanted: Wanted,
@@ -34,12 +37,14 @@ pub(super) struct Turns {
 enum Wanted {
     Mutex(Mutex),
     Election(Election),
+    Shared(Semaphore),
 }
 
 /// What a caller got.
 enum Held {
     Mutex(MutexGuard),
     Election(Leadership),
+    Shared(SemaphoreGuard),
 }
 
 impl Deref for Held {
@@ -49,6 +54,7 @@ impl Deref for Held {
         match self {
             Self::Mutex(guard) => guard,
             Self::Election(leadership) => leadership,
+            Self::Shared(guard) => guard,
         }
     }
 }
@@ -58,6 +64,7 @@ impl Held {
         match self {
             Self::Mutex(guard) => guard.release().await,
             Self::Election(leadership) => leadership.resign().await,
+            Self::Shared(guard) => guard.release().await,
         }
     }
 }
@@ -71,6 +78,7 @@ impl Turns {
         let wanted = match work.recipe {
             Recipe::Mutex => Wanted::Mutex(coordinator.mutex(&work.name)?),
             Recipe::Election => Wanted::Election(coordinator.election(&work.name)?),
+            Recipe::Shared => Wanted::Shared(coordinator.semaphore(&work.name, PERMITS)?),
         };
         let (numbers, is_over) = (AtomicU64::new(0), watch::Sender::new(false));
         Ok(Self { wanted, work: work.clone(), recorder, numbers, is_over })
@@ -108,6 +116,7 @@ impl Turns {
         Ok(match &self.wanted {
             Wanted::Mutex(mutex) => Held::Mutex(mutex.acquire().await?),
             Wanted::Election(election) => Held::Election(election.campaign().await?),
+            Wanted::Shared(semaphore) => Held::Shared(semaphore.acquire().await?),
         })
     }
 
@@ -117,6 +126,10 @@ impl Turns {
         let (grant, token) = (self.number(), held.token().as_u64());
         let mut until = deadline(&held);
         self.recorder.record(Event::Granted { recipe, name, call, grant, token });
+        if let Held::Shared(guard) = &held {
+            let (weight, permits) = (guard.weight().into(), PERMITS.into());
+            self.recorder.record(Event::Shares { grant, weight, permits });
+        }
         self.recorder.record(Event::ValidUntil { grant, until });
         let enough = async {
             match self.work.hold {
