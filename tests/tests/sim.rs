@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use ha_conformance::sim::batch::{self, Batch};
-use ha_conformance::sim::{Defect, Settings, StoreBug, Subject, run};
+use ha_conformance::sim::{Defect, Settings, Subject, run};
 
 fn batch(from: u64, count: u64) -> Batch {
     let mut batch = Batch::default();
@@ -24,13 +24,30 @@ fn no_seed_of_the_election_violates_an_invariant() {
 }
 
 #[test]
-fn a_create_that_replaces_is_caught() {
-    assert!(batch::catch(&batch(0, 100), Defect::Store(StoreBug::CreateReplaces)).is_some());
+fn no_seed_of_the_store_violates_an_invariant() {
+    let outcome = batch::run_plain(&batch(0, 150), Subject::Store);
+    assert!(outcome.failed.is_empty(), "{}", outcome.failed[0]);
 }
 
 #[test]
-fn a_watch_that_loses_removals_is_caught() {
-    assert!(batch::catch(&batch(0, 100), Defect::Store(StoreBug::WatchLosesRemovals)).is_some());
+fn defects_of_each_part_are_caught() {
+    let defects =
+        ["VanishedMeansTurn", "HintObeyed", "NoLocalDeadline", "CreateReplaces", "WatchLosesRemovals"];
+    for name in defects {
+        let defect = Defect::named(name).unwrap();
+        assert!(batch::catch(&batch(0, 100), defect).is_some(), "{name}");
+    }
+}
+
+#[test]
+fn a_defect_is_planted_in_its_own_run_only() {
+    let mut planted = Settings::default();
+    planted.defect = Defect::named("VanishedMeansTurn");
+    let clean = run(Subject::Mutex, 3, Settings::default());
+    let broken = run(Subject::Mutex, 3, planted);
+    let again = run(Subject::Mutex, 3, Settings::default());
+    assert_ne!(clean.trace, broken.trace);
+    assert_eq!(clean.trace, again.trace);
 }
 
 #[test]

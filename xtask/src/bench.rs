@@ -21,6 +21,7 @@ pub(crate) fn run(workspace: &Workspace, check: bool) -> Result<(), Failure> {
 fn measure(workspace: &Workspace) -> Result<Vec<Figure>, Failure> {
     // Benchmark targets only: `cargo bench` alone would start the library's unit tests as well.
     let mut cargo = workspace.cargo(["bench", "--locked", "--package", "ha-conformance", "--bench", "*"]);
+    cargo.args(["--features", "sim"]);
     println!("$ {}", command::line(&cargo));
     let attempt = command::line(&cargo);
     let mut child = cargo.stdout(Stdio::piped()).spawn().map_err(Failure::because(&attempt))?;

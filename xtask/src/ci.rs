@@ -1,11 +1,12 @@
 use crate::failure::Failure;
 use crate::stage::{self, Stage, minutes};
 use crate::workspace::{Workspace, missing_is_a_failure};
-use crate::{examples, setup, suite, verify};
+use crate::{examples, setup, sim, suite, verify};
 
 const BEFORE_VERIFY: &[Stage] = &[Stage { name: "setup", budget: minutes(3), run: setup::run }];
 pub(crate) const AFTER_VERIFY: &[Stage] = &[
     Stage { name: "examples", budget: minutes(3), run: examples::run },
+    Stage { name: "sim", budget: minutes(8), run: sim::stage },
     Stage { name: "etcd", budget: minutes(7), run: suite::etcd },
 ];
 

@@ -10,7 +10,7 @@ use crate::memory::namespace::Namespace;
 use crate::memory::route::{Cut, Node};
 use crate::memory::store::{State, Store};
 use crate::runtime::{Instant, Runtime};
-use crate::spi::{Key, SessionId};
+use crate::spi::{Change, Key, Revision, SessionId};
 
 /// What happens to the request of one commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +132,14 @@ impl Faults {
         self.store.with(|state, _| state.record());
     }
 
+    /// The changes of a namespace since the last call, each with its revision; the first call begins to note them.
+    pub fn changes(&self, namespace: &str) -> Vec<(Revision, Change)> {
+        self.store.with(|state, _| {
+            let Some(namespace) = state.named_mut(namespace) else { return Vec::new() };
+            std::mem::take(namespace.log.get_or_insert_default())
+        })
+    }
+
     /// Forgets the last `commits` of a namespace, of those [recorded](Self::record), with the sessions that were opened and
     /// ended meanwhile, as a failover does that lost writes. Answers how many were forgotten.
     ///
@@ -208,6 +216,15 @@ pub(super) struct FaultState {
     pub(super) recording: bool,
     clocks: Vec<Weak<dyn Runtime>>,
     seen: Option<Instant>,
+}
+
+impl Namespace {
+    pub(super) fn log_change(&mut self, change: impl FnOnce() -> Change) {
+        let revision = self.revision();
+        if let Some(log) = &mut self.log {
+            log.push((revision, change()));
+        }
+    }
 }
 
 impl FaultState {

@@ -24,6 +24,9 @@ pub(super) struct Namespace {
     /// How to take back what was done; only while it is recorded.
     #[cfg(feature = "test-util")]
     pub(super) undo: Option<Vec<Undo>>,
+    /// Every change, with its revision, while somebody wants to know.
+    #[cfg(feature = "test-util")]
+    pub(super) log: Option<Vec<(Revision, Change)>>,
 }
 
 impl Namespace {
@@ -38,6 +41,8 @@ impl Namespace {
             watchers_opened: 0,
             #[cfg(feature = "test-util")]
             undo: None,
+            #[cfg(feature = "test-util")]
+            log: None,
         }
     }
 
@@ -99,6 +104,8 @@ impl Namespace {
         let key = entry.key().clone();
         #[cfg(feature = "test-util")]
         self.remember_entry(&key);
+        #[cfg(feature = "test-util")]
+        self.log_change(|| Change::Put(entry.clone()));
         self.sessions.gain(&entry);
         self.tables.insert(entry);
         self.tell(&key, None, wakes);
@@ -109,6 +116,8 @@ impl Namespace {
         #[cfg(feature = "test-util")]
         self.remember_entry(key);
         let entry = self.tables.remove(key)?;
+        #[cfg(feature = "test-util")]
+        self.log_change(|| Change::Removed(entry.stamp().clone()));
         self.sessions.lose(&entry);
         self.tell(key, Some(entry.stamp()), wakes);
         Some(entry)

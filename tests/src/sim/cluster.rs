@@ -146,14 +146,24 @@ impl Cluster {
         self.world.spawn(node, (self.program)(Arc::clone(self), life));
     }
 
+    /// Whether the life is over.
+    pub(super) fn has_crashed(&self, life: &Life) -> bool {
+        self.world.is_crashed(life.node)
+    }
+
     /// Starts a task on the node of `life`.
     pub(super) fn spawn(&self, life: &Life, task: impl Future<Output = ()> + Send + 'static) {
         self.world.spawn(life.node, Box::pin(task));
     }
 
+    /// The store as `life` reaches it.
+    pub(super) fn backend(&self, life: &Life) -> Arc<SimBackend> {
+        Arc::new(SimBackend::new(&self.server, &self.network, &life.link))
+    }
+
     /// Connects a coordinator of `life`, as long as it takes.
     pub(super) async fn connect(self: &Arc<Self>, life: &Life) -> Coordinator {
-        let backend = Arc::new(SimBackend::new(&self.server, &self.network, &life.link));
+        let backend = self.backend(life);
         loop {
             let connected = Coordinator::builder(backend.clone())
                 .namespace(NAMESPACE)
@@ -184,6 +194,12 @@ impl Cluster {
             }
             cluster.restart(&life_);
         });
+    }
+
+    /// Writes down everything that the store commits.
+    pub(super) fn write_log(&self) {
+        // The first run of a fresh cluster: nobody else has set it.
+        self.server.log.set(Arc::clone(&self.recorder)).unwrap_or_default();
     }
 
     /// Runs both phases, and then for as long as it may take until everybody who still waits is served and lets go.

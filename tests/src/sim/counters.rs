@@ -106,14 +106,18 @@ impl Counter {
         Self::FrozenLong,
         Self::Suspended,
         Self::Crashed,
-        Self::ShutDown,
         Self::Restarted,
         Self::Expired,
-        Self::Deleted,
         Self::WatchGap,
-        Self::Forgotten,
         Self::Dropped,
         Self::DroppedAtPoll,
+    ];
+
+    /// What happens to those that grant something.
+    pub(super) const OF_RECIPES: &'static [Self] = &[
+        Self::ShutDown,
+        Self::Deleted,
+        Self::Forgotten,
         Self::Granted,
         Self::LostWhileHeld,
         Self::MovedNode,

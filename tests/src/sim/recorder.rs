@@ -9,7 +9,7 @@ use super::cluster::{Life, nanos};
 use super::counters::{Counter, Counters};
 use super::executor::{NodeId, World};
 use super::store::PATIENCE;
-use crate::history::{Answer, EndReason, Event, History, Key, Phase, Recipe, Record, Sight, Target};
+use crate::history::{Answer, Change, EndReason, Event, History, Key, Phase, Recipe, Record, Sight, Target};
 
 /// Who wrote, and who else is asked.
 #[derive(Debug)]
@@ -103,10 +103,21 @@ impl Recorder {
         self.push(&mut self.state(), &life.name, life.incarnation, event);
     }
 
-    fn number(&self) -> u64 {
+    pub(super) fn number(&self) -> u64 {
         let mut state = self.state();
         state.next += 1;
         state.next
+    }
+
+    /// Records something that `life` did or saw.
+    pub(super) fn event(&self, life: &Life, event: Event) {
+        self.record(life, event);
+    }
+
+    /// Records what the store has committed.
+    pub(super) fn committed(&self, revision: u64, session: Option<String>, changes: Vec<Change>) {
+        let event = Event::Committed { revision, session, op: None, changes };
+        self.push(&mut self.state(), "store", 1, event);
     }
 
     // Nodes and faults --------------------------------------------------------------------------------------------

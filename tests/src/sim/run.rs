@@ -8,10 +8,10 @@ use ha_core::spi::Collection;
 
 use super::cluster::{Cluster, NAMESPACE};
 use super::counters::{Counter, Counters};
-use super::plan::Plan;
+use super::plan::{FaultKind, Plan};
 use super::random::Random;
 use super::zoo::{Defect, Planted};
-use super::{election, mutex};
+use super::{election, mutex, storage};
 use crate::history::{History, Key};
 
 /// What the nodes of a run do.
@@ -22,19 +22,27 @@ pub enum Subject {
     Mutex,
     /// They stand for election.
     Election,
+    /// They use the contract itself, without any recipe.
+    Store,
 }
 
 impl Subject {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Mutex, Self::Election];
+    pub const ALL: &'static [Self] = &[Self::Mutex, Self::Election, Self::Store];
 
     /// What has to happen now and then in its runs.
     pub(super) fn counters(self) -> impl Iterator<Item = Counter> {
-        let own: &[Counter] = match self {
-            Self::Mutex => &[],
-            Self::Election => &[Counter::Transferred, Counter::Vanished],
+        let own: &[&[Counter]] = match self {
+            Self::Mutex => &[Counter::OF_RECIPES],
+            Self::Election => &[Counter::OF_RECIPES, &[Counter::Transferred, Counter::Vanished]],
+            Self::Store => &[],
         };
-        Counter::COMMON.iter().chain(own).copied()
+        [Counter::COMMON].iter().chain(own).flat_map(|counters| counters.iter().copied())
+    }
+
+    /// Whether its nodes can be expected to cope with that. The checkers of requests know of no writer but the nodes.
+    fn copes_with(self, fault: FaultKind) -> bool {
+        self != Self::Store || !matches!(fault, FaultKind::Forget | FaultKind::Delete | FaultKind::Restart)
     }
 
     /// Where its recipe keeps its entries.
@@ -42,6 +50,7 @@ impl Subject {
         let segments: &[&[&str]] = match self {
             Self::Mutex => &[&["lock", "deploy"]],
             Self::Election => &[&["election", "timers", "candidates"], &["election", "timers", "record"]],
+            Self::Store => &[storage::OWNED],
         };
         segments.iter().filter_map(|segments| Collection::parse(segments).ok()).collect()
     }
@@ -52,6 +61,7 @@ impl Subject {
         match self {
             Self::Mutex => "mutex",
             Self::Election => "election",
+            Self::Store => "store",
         }
     }
 }
@@ -102,15 +112,20 @@ impl fmt::Display for Report {
 /// Runs `seed`.
 #[must_use]
 pub fn run(subject: Subject, seed: u64, settings: Settings) -> Report {
-    let plan = Plan::draw(&mut Random::new(seed), settings.nodes, settings.span);
+    let mut plan = Plan::draw(&mut Random::new(seed), settings.nodes, settings.span);
+    plan.faults.retain(|(fault, _)| subject.copes_with(*fault));
     let program = match subject {
         Subject::Mutex => mutex::program(),
         Subject::Election => election::program(),
+        Subject::Store => storage::program(),
     };
     let _planted = Planted::new(settings.defect);
     let cluster = Cluster::new(seed, plan, settings.defect, program, subject.collections());
+    if subject == Subject::Store {
+        cluster.write_log();
+    }
     cluster.run();
-    find_leftovers(&cluster);
+    find_leftovers(&cluster, subject);
     let (history, mut violations) = cluster.recorder.finish();
     violations.extend(super::judge::judge(&history, &cluster.plan));
     let (trace, polls) = (cluster.world.trace(), cluster.world.polls());
@@ -120,13 +135,18 @@ pub fn run(subject: Subject, seed: u64, settings: Settings) -> Report {
 }
 
 /// Looks into the store: after the drain no session-owned entry may be left.
-fn find_leftovers(cluster: &Cluster) {
+fn find_leftovers(cluster: &Cluster, subject: Subject) {
     for collection in &cluster.collections {
         for entry in cluster.server.memory().entries(NAMESPACE, collection) {
-            if let Some(owner) = entry.owner() {
-                let key = Key::new(collection.to_string(), entry.key().name().to_string());
-                cluster.recorder.leftover(key, Some(owner.to_string()));
+            let Some(owner) = entry.owner() else { continue };
+            if subject == Subject::Store {
+                let what =
+                    format!("leftover: {} of {owner} is there though nobody has it any more", entry.key());
+                cluster.recorder.mistake(what);
+                continue;
             }
+            let key = Key::new(collection.to_string(), entry.key().name().to_string());
+            cluster.recorder.leftover(key, Some(owner.to_string()));
         }
     }
 }

@@ -1,17 +1,21 @@
 //! The server side of the simulated store: the in-memory backend, behind what a connection brings.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ha_core::Error;
 use ha_core::memory::MemoryBackend;
 use ha_core::runtime::{Instant, Runtime};
 use ha_core::spi::{
-    Backend, Committed, Lineage, Listing, Operation, Outcome, Page, Session, SessionRequest, Txn,
+    Backend, Committed, Lineage, Listing, Operation, Outcome, Page, Revision, Session, SessionId,
+    SessionRequest, Txn,
 };
 
+use super::cluster::NAMESPACE;
 use super::executor::{NodeId, World};
 use super::node::{Clock, SimRuntime};
+use super::recorder::Recorder;
+use super::requests::told;
 use super::zoo::StoreBug;
 
 /// The store itself, on a node that never fails (what it may forget is a fault of its own).
@@ -22,6 +26,8 @@ pub(super) struct Server {
     pub(super) memory: MemoryBackend,
     pub(super) bug: Option<StoreBug>,
     runtime: Arc<SimRuntime>,
+    /// Who writes down what is committed, if anybody does.
+    pub(super) log: OnceLock<Arc<Recorder>>,
 }
 
 impl Server {
@@ -31,7 +37,7 @@ impl Server {
         let node = world.add_node(Clock::default());
         let memory = MemoryBackend::new();
         let runtime = world.runtime(node);
-        Arc::new(Self { world: Arc::clone(world), node, memory, bug, runtime })
+        Arc::new(Self { world: Arc::clone(world), node, memory, bug, runtime, log: OnceLock::new() })
     }
 
     /// The backend itself, for faults and for a look inside.
@@ -49,7 +55,21 @@ impl Server {
         let mut here = SessionRequest::observer(request.namespace, request.node, runtime);
         here.ttl = request.ttl;
         let inner = self.memory.open_session(here).await?;
+        self.write_log(None);
         Ok(Arc::new(ServerSession { inner, connection: Mutex::default() }))
+    }
+
+    /// Writes down what was committed since the last time; the revision `by` was committed by that session.
+    pub(super) fn write_log(&self, by: Option<(Revision, &SessionId)>) {
+        let Some(log) = self.log.get() else { return };
+        let mut commits: BTreeMap<Revision, Vec<_>> = BTreeMap::new();
+        for (revision, change) in self.memory.faults().changes(NAMESPACE) {
+            commits.entry(revision).or_default().extend(told(&change));
+        }
+        for (revision, changes) in commits {
+            let session = by.filter(|(other, _)| *other == revision).map(|(_, session)| session.to_string());
+            log.committed(revision.as_u64(), session, changes);
+        }
     }
 
     /// The lineage of an answer, with its hold on the clock of the receiver instead of ours.
@@ -110,7 +130,8 @@ impl ServerSession {
         };
         match self.inner.commit(txn).await.map(|outcome| with_reads(outcome, before)) {
             Ok(outcome) => {
-                if matches!(outcome, Outcome::Committed(_)) {
+                if let Outcome::Committed(committed) = &outcome {
+                    server.write_log(Some((committed.revision, self.inner.id())));
                     self.connection().applied.insert(op, outcome.clone());
                 }
                 Reply::Decided(outcome)

@@ -57,6 +57,7 @@ async fn forward_until_broken(wire: &Wire, watch: &mut WatchStream, items: &Item
             () = items.closed() => return false,
             item = watch.next() => item,
         };
+        wire.server.write_log(None);
         wire.server.world.sleep(wire.network.delay()).await;
         let Some(mut item) = item else { return false };
         let bad_weather = wire.network.weather().lose_reply > 0;
