@@ -2,11 +2,18 @@
 
 use crate::command;
 use crate::failure::Failure;
+use crate::protoc;
 use crate::stage::Verdict;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, missing_is_a_failure};
 
 /// More than there are cores: a case mostly waits.
 const THREADS: &str = "10";
+
+/// Suites on real servers: each of their cases would be a process that finds out that there is nothing to do.
+const WITHOUT_SERVERS: [&str; 2] =
+    ["--filterset", "not (package(/^ha-backend-/) and binary(/^(conformance|faults)/))"];
+
+const NO_PROTOC: &str = "the etcd backend cannot be built without protoc; `cargo xtask ci setup` unpacks it";
 
 /// The variable that says whether tests start real servers.
 const SERVERS: &str = "HA_TEST_SERVERS";
@@ -19,12 +26,12 @@ pub(crate) fn doctests(workspace: &Workspace) -> Result<Verdict, Failure> {
     Ok(Verdict::Passed)
 }
 
-/// Unit tests and suites, by nextest where it is installed; a failed one does not hide the others. Those of real servers show as
-/// ignored here: they have a stage of their own.
+/// Unit tests and suites, by nextest where it is installed; a failed one does not hide the others. Those of real servers are
+/// left out here, or show as ignored: they have a stage of their own.
 pub(crate) fn tests(workspace: &Workspace) -> Result<Verdict, Failure> {
     let mut tests = if command::succeeds(&mut workspace.cargo(["nextest", "--version"])) {
         let mut nextest = workspace.cargo_on_all(&["nextest", "run"])?;
-        nextest.args(TARGETS).args(["--no-fail-fast", "--test-threads", THREADS]);
+        nextest.args(TARGETS).args(WITHOUT_SERVERS).args(["--no-fail-fast", "--test-threads", THREADS]);
         nextest
     } else {
         let mut test = workspace.cargo_on_all(&["test"])?;
@@ -38,8 +45,16 @@ pub(crate) fn tests(workspace: &Workspace) -> Result<Verdict, Failure> {
 /// The tools that break servers, and all that runs on etcd: by the test runner of cargo, since nextest would start the servers
 /// anew for each case.
 pub(crate) fn etcd(workspace: &Workspace) -> Result<Verdict, Failure> {
-    let mut tests =
+    let mut tools =
         workspace.cargo(["test", "--locked", "--package", "ha-conformance", "--features", "servers"]);
-    command::run(tests.args(["--lib", "servers::", "--", "--test-threads", THREADS]))?;
+    command::run(tools.args(["--lib", "servers::", "--", "--test-threads", THREADS]))?;
+    let mut backend =
+        workspace.cargo(["test", "--locked", "--package", "ha-backend-etcd", "--tests", "--no-fail-fast"]);
+    match protoc::find(workspace) {
+        Some(protoc) => backend.env("PROTOC", protoc),
+        None if missing_is_a_failure() => return Err(Failure::new(NO_PROTOC)),
+        None => return Ok(Verdict::Skipped(NO_PROTOC.to_owned())),
+    };
+    command::run(backend.args(["--", "--test-threads", THREADS]))?;
     Ok(Verdict::Passed)
 }

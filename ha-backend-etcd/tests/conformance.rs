@@ -1,0 +1,13 @@
+//! The suite on one member.
+#![expect(clippy::unwrap_used, reason = "a case fails by panicking")]
+
+mod support;
+
+use std::process::ExitCode;
+
+/// What needs a store that forgets and goes on: one that was restored from a backup ends all sessions instead.
+const IGNORED: usize = 28;
+
+fn main() -> ExitCode {
+    support::harness::run("etcd, one member", 1, IGNORED)
+}

@@ -1,0 +1,13 @@
+//! The suite on three members.
+#![expect(clippy::unwrap_used, reason = "a case fails by panicking")]
+
+mod support;
+
+use std::process::ExitCode;
+
+/// As on one member.
+const IGNORED: usize = 28;
+
+fn main() -> ExitCode {
+    support::harness::run("etcd, three members", 3, IGNORED)
+}

@@ -1,0 +1,121 @@
+//! Commits whose answer is lost, and copies of them that arrive when nobody expects them any more.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ha_conformance::servers::etcd::Etcd;
+use ha_conformance::servers::{Call, Fate, Gate, Gateway};
+use ha_conformance::verbs::{Verbs, only_stamp};
+use ha_core::spi::{Committed, Naming, Outcome, Session, Stamp, Txn};
+
+use super::site::{self, key};
+use super::{Test, wire};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("late::a_reply_that_is_lost_after_each_kind_of_commit_changes_nothing", lost_replies),
+    ("late::a_copy_that_arrives_when_its_guard_is_true_again_is_not_applied", late_copies),
+];
+
+/// The kinds of commits: each is guarded by what it finds, and undone so that its guard is true again where that is possible.
+const KINDS: [&str; 5] = ["create owned", "create unique", "create persistent", "update", "delete"];
+
+/// What the next commit of the node meets; later ones pass.
+type Next = Arc<Mutex<Option<Fate>>>;
+
+/// A session whose ways to all members obey `next`.
+async fn session(etcd: &Etcd, next: &Next) -> (Arc<dyn Session>, Vec<Gateway>) {
+    let way = |member: &ha_conformance::servers::etcd::Member| {
+        let next = Arc::clone(next);
+        Gateway::start(member.client_address(), move |call: &Call<'_>| {
+            let is_commit = call.path == wire::TXN && wire::is_commit(call.message);
+            let fate = is_commit.then(|| next.lock().unwrap().take()).flatten();
+            fate.unwrap_or(Fate::Pass)
+        })
+    };
+    let ways: Vec<Gateway> = etcd.members().iter().map(way).collect();
+    let hosts: Vec<String> = ways.iter().map(|way| way.address().to_string()).collect();
+    let backend = site::connect(&format!("etcd://{}", hosts.join(",")));
+    (site::session(&*backend, "node").await, ways)
+}
+
+/// What a commit of this kind finds, and the commit.
+async fn prepare(session: &dyn Session, kind: &str, name: &str) -> (Option<Stamp>, Txn) {
+    let key = key(name);
+    match kind {
+        "create owned" => (None, Txn::new().create_owned(key, "new", Naming::Reusable)),
+        "create unique" => (None, Txn::new().create_owned(key, "new", Naming::Unique)),
+        "create persistent" => (None, Txn::new().create_persistent(key, "new", Naming::Reusable)),
+        "update" => {
+            let stamp = session.put(&key, "old").await;
+            (Some(stamp.clone()), Txn::new().update(stamp, "new"))
+        }
+        _ => {
+            let stamp = session.put(&key, "old").await;
+            (Some(stamp.clone()), Txn::new().delete(stamp))
+        }
+    }
+}
+
+async fn commit(session: &dyn Session, kind: &str, txn: Txn) -> Committed {
+    match session.commit(txn).await {
+        Ok(Outcome::Committed(committed)) => committed,
+        other => panic!("{kind}: it should have been committed: {other:?}"),
+    }
+}
+
+fn lost_replies() {
+    let etcd = site::cluster();
+    site::runtime().block_on(async {
+        let next = Next::default();
+        let (session, _ways) = session(&etcd, &next).await;
+        for (number, kind) in KINDS.into_iter().cycle().take(15).enumerate() {
+            let name = format!("lost-{number}");
+            let (_, txn) = prepare(&*session, kind, &name).await;
+            *next.lock().unwrap() = Some(Fate::LoseReply);
+            let committed = commit(&*session, kind, txn).await;
+            assert!(next.lock().unwrap().is_none(), "{kind}: no reply was lost");
+            let entry = session.read(&key(&name)).await;
+            let stamp = committed.stamps.into_iter().next().flatten();
+            assert_eq!(entry.map(|entry| entry.stamp().clone()), stamp, "{kind}");
+        }
+        session.close().await.unwrap();
+    });
+}
+
+fn late_copies() {
+    let etcd = site::cluster();
+    site::runtime().block_on(async {
+        let next = Next::default();
+        let (session, _ways) = session(&etcd, &next).await;
+        let judge = site::session(&*site::connect(&site::url(&etcd)), "judge").await;
+        let (gate, mut expected) = (Gate::new(), Vec::new());
+        for (number, kind) in KINDS.into_iter().cycle().take(10).enumerate() {
+            let name = format!("late-{number}");
+            let (_, txn) = prepare(&*session, kind, &name).await;
+            // Also behind the answers of its members: each copy is the same bytes.
+            *next.lock().unwrap() = Some(Fate::Hold(gate.clone()));
+            let stamp = commit(&*session, kind, txn).await.stamps.into_iter().next().flatten();
+            // Where there is something, it goes; then the guard of a creation is true again.
+            let left = match (kind, stamp) {
+                ("update", Some(stamp)) => {
+                    Some(only_stamp(session.apply(Txn::new().update(stamp, "later")).await))
+                }
+                (_, Some(stamp)) => {
+                    session.apply(Txn::new().delete(stamp)).await;
+                    None
+                }
+                (_, None) => Some(session.put(&key(&name), "old").await),
+            };
+            expected.push((kind, name, left));
+        }
+        assert_eq!(gate.waiting(), expected.len(), "each of them has a copy that is still under way");
+        gate.open();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        for (kind, name, left) in expected {
+            let found = judge.read(&key(&name)).await.map(|entry| entry.stamp().clone());
+            assert_eq!(found, left, "{kind}: a late copy was applied");
+        }
+        session.close().await.unwrap();
+        judge.close().await.unwrap();
+    });
+}

@@ -1,0 +1,56 @@
+//! Users, passwords and tokens that run out.
+
+use std::time::Duration;
+
+use etcd_client::{Client, Permission};
+use ha_conformance::servers::etcd::Etcd;
+use ha_conformance::verbs::{Verbs, refused};
+use ha_core::spi::WatchTarget;
+use ha_core::{Coordinator, ErrorKind};
+
+use super::Test;
+use super::site::{self, collection, key};
+
+pub(crate) const TESTS: &[Test] =
+    &[("security::tokens_that_run_out_every_two_seconds_are_not_noticed", short_tokens)];
+
+/// Turns authentication on, with a user `app` that may use what is below `/ha`.
+async fn protect(etcd: &Etcd) {
+    let mut client = Client::connect(etcd.urls(), None).await.unwrap();
+    client.user_add("root", "secret-of-root", None).await.unwrap();
+    client.role_add("root").await.unwrap();
+    client.user_grant_role("root", "root").await.unwrap();
+    client.user_add("app", "secret-of-app", None).await.unwrap();
+    client.role_add("app").await.unwrap();
+    client.role_grant_permission("app", Permission::read_write("/ha/").with_prefix()).await.unwrap();
+    client.user_grant_role("app", "app").await.unwrap();
+    client.auth_enable().await.unwrap();
+}
+
+fn short_tokens() {
+    let etcd = site::start(Etcd::builder().members(3).argument("--auth-token-ttl=2"));
+    site::runtime().block_on(async {
+        protect(&etcd).await;
+        let url = |user: &str| site::url(&etcd).replace("etcd://", &format!("etcd://{user}@"));
+        let wrong = Coordinator::builder(site::connect(&url("app:wrong"))).node("wrong").connect().await;
+        refused(wrong.map(drop), ErrorKind::Denied);
+
+        let session = site::session(&*site::connect(&url("app:secret-of-app")), "node").await;
+        let mut watch =
+            ha_conformance::mirror::Mirror::open(&*session, WatchTarget::Collection(collection())).await;
+        for round in 0..4 {
+            // Long enough for the token to run out in between, though renewals of the coordinator's kind would keep it alive.
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            let name = format!("entry-{round}");
+            session.own(&key(&name), "").await;
+            session.renew().await.unwrap();
+            let shows = async {
+                while !watch.entries().iter().any(|entry| entry.key().name().as_str() == name) {
+                    assert!(watch.step().await, "the watch ended");
+                }
+            };
+            tokio::time::timeout(site::LONG, shows).await.expect("the watch does not show it");
+        }
+        session.close().await.unwrap();
+    });
+}
