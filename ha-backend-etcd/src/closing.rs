@@ -18,7 +18,7 @@ const END: &str = "end the session";
 impl Link {
     /// Revokes the lease, however long that takes, and also when nobody waits for it any more.
     pub(crate) async fn close(self: &Arc<Self>) -> Result<(), Error> {
-        if self.grant.is_none() || self.over.why().is_some() {
+        if self.grant.is_none() || self.over.why() == Some(Why::Closed) {
             self.end(Why::Closed);
             return Ok(());
         }

@@ -70,20 +70,18 @@ impl Continuity {
         Verdict::Continued
     }
 
-    /// The history of `floor` is over, as the proven answer shows. True for the first one to say so.
-    pub(crate) fn break_off(&self, floor: Header, answer: Header, now: Instant) -> bool {
+    /// The history of `generation` is over, as the proven answer shows. True for the first one to say so.
+    pub(crate) fn break_off(&self, generation: u64, answer: Header, now: Instant) -> bool {
         let mut state = lock(&self.0);
-        // Another one may have found out first: then what is known is the new history already.
-        let goes_on = state.known.cluster == answer.cluster && state.known.revision <= answer.revision;
-        if goes_on {
+        if state.generation != generation {
             return false;
         }
         tracing::error!(
-            known = ?state.known, ?floor, ?answer,
+            known = ?state.known, ?answer,
             "the store went back: was it restored from a backup? all grants are given up, and new ones are held back; \
              raise the base of the tokens, or restore with a bumped revision"
         );
-        state.barrier = state.barrier.max(state.known.revision).max(floor.revision);
+        state.barrier = state.barrier.max(state.known.revision);
         state.known = answer;
         state.generation += 1;
         let hold = state.hold;
@@ -144,9 +142,8 @@ mod tests {
         let continuity = Continuity::default();
         continuity.expect_ttl(HOLD);
         continuity.judge(Header::default(), header(7, 100));
-        let floor = continuity.known();
-        assert!(continuity.break_off(floor, header(7, 40), at(0)));
-        assert!(!continuity.break_off(floor, header(7, 41), at(1)), "it is the same break");
+        assert!(continuity.break_off(0, header(7, 40), at(0)));
+        assert!(!continuity.break_off(0, header(7, 41), at(1)), "it is the same break");
         assert_eq!(continuity.lineage(at(0)).generation(), 1);
         assert_eq!(continuity.hold(at(9)), Some(at(10)));
         assert_eq!(continuity.hold(at(20)), Some(at(21)), "tokens would be given out again");
@@ -154,7 +151,7 @@ mod tests {
         assert!(continuity.hold(at(20)).is_some(), "the next token has to be larger, not the same");
         continuity.judge(continuity.known(), header(7, 101));
         assert_eq!(continuity.hold(at(20)), None);
-        assert!(continuity.break_off(continuity.known(), header(9, 300), at(30)), "another cluster");
+        assert!(continuity.break_off(1, header(9, 300), at(30)), "another cluster");
         assert_eq!(continuity.lineage(at(30)).hold_until(), Some(at(40)));
     }
 }

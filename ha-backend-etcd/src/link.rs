@@ -198,7 +198,7 @@ impl Link {
             }
             let floor = self.caller.continuity.known();
             match self.caller.txn_unjudged(self.bump(fence, grant.lease)).await {
-                Ok(answer) => match self.bumped(floor, &answer) {
+                Ok(answer) => match self.bumped(fence, floor, &answer) {
                     Some(Ok(next)) => {
                         self.fence.store(next, Ordering::Release);
                         return Ok(next);
@@ -214,21 +214,30 @@ impl Link {
     }
 
     /// What the answer to a bump says: the fence in force, or why the session is over; `None` if it was one member's mistake.
-    fn bumped(&self, floor: Header, answer: &TxnAnswer) -> Option<Result<u64, Why>> {
+    fn bumped(&self, fence: u64, floor: Header, answer: &TxnAnswer) -> Option<Result<u64, Why>> {
         if self.caller.judge(floor, answer.header).is_err() {
             let other_cluster = floor.cluster != answer.header.cluster;
             if other_cluster && !self.caller.is_doubtful() {
                 return None;
             }
-            // A write is decided by the majority: what its answer says about the history is proven.
-            self.caller.continuity.break_off(floor, answer.header, self.caller.now());
-            return Some(Err(Why::History));
+            return Some(Err(self.break_off(answer.header)));
         }
         if answer.succeeded {
             return Some(Ok(answer.header.revision));
         }
         let record = answer.found.first().and_then(|found| found.kvs.first());
-        Some(record.map(|kv| kv.modified).ok_or(Why::Lost))
+        Some(match record {
+            None => Err(Why::Lost),
+            // A restored record, in a store that has been written to since.
+            Some(kv) if kv.modified < fence => Err(self.break_off(answer.header)),
+            Some(kv) => Ok(kv.modified),
+        })
+    }
+
+    /// A write is decided by the majority: what its answer says about the history is proven.
+    fn break_off(&self, answer: Header) -> Why {
+        self.caller.continuity.break_off(self.generation, answer, self.caller.now());
+        Why::History
     }
 
     fn bump(&self, fence: u64, lease: i64) -> TxnRequest {

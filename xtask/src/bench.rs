@@ -9,6 +9,7 @@ use std::process::Stdio;
 
 use crate::command;
 use crate::failure::Failure;
+use crate::protoc;
 use crate::workspace::Workspace;
 
 pub(crate) fn run(workspace: &Workspace, check: bool) -> Result<(), Failure> {
@@ -17,11 +18,27 @@ pub(crate) fn run(workspace: &Workspace, check: bool) -> Result<(), Failure> {
     if check { compare(&figures) } else { Ok(()) }
 }
 
+/// The packages with benchmarks and the features that these need. Those that need `protoc` are left out where it is missing.
+const PACKAGES: &[(&str, &str)] = &[("ha-conformance", "sim"), ("ha-backend-etcd", "")];
+
 /// Runs the benchmarks, shows what they print as it comes, and picks the figures out of it.
 fn measure(workspace: &Workspace) -> Result<Vec<Figure>, Failure> {
+    let has_protoc = protoc::find(workspace).is_some();
+    let mut figures = Vec::new();
+    for (package, features) in PACKAGES {
+        if protoc::builds_with_it(package) && !has_protoc {
+            println!("without protoc there are no figures of {package}; `cargo xtask ci setup` gets it");
+            continue;
+        }
+        figures.extend(measure_package(workspace, package, features)?);
+    }
+    Ok(figures)
+}
+
+fn measure_package(workspace: &Workspace, package: &str, features: &str) -> Result<Vec<Figure>, Failure> {
     // Benchmark targets only: `cargo bench` alone would start the library's unit tests as well.
-    let mut cargo = workspace.cargo(["bench", "--locked", "--package", "ha-conformance", "--bench", "*"]);
-    cargo.args(["--features", "sim"]);
+    let mut cargo = workspace.cargo(["bench", "--locked", "--package", package, "--bench", "*"]);
+    cargo.args(["--features", features]);
     println!("$ {}", command::line(&cargo));
     let attempt = command::line(&cargo);
     let mut child = cargo.stdout(Stdio::piped()).spawn().map_err(Failure::because(&attempt))?;

@@ -11,6 +11,11 @@ use crate::workspace::Workspace;
 /// The crates whose build runs `protoc`; one that does not exist is no error.
 const CRATES: &[&str] = &["ha-backend-etcd"];
 
+/// Whether the build of `package` runs `protoc`.
+pub(crate) fn builds_with_it(package: &str) -> bool {
+    CRATES.contains(&package)
+}
+
 /// `protoc` on this machine: the one that the build would use anyway, or the one that `setup` unpacked.
 pub(crate) fn find(workspace: &Workspace) -> Option<PathBuf> {
     let named = std::env::var_os("PROTOC").map(PathBuf::from);

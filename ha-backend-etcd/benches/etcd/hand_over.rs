@@ -1,0 +1,42 @@
+//! How long it takes until the next one leads when the leader resigns.
+
+use std::time::Duration;
+
+use crate::raw::Raw;
+use crate::{Failure, failed, figure, median, node, now};
+
+const ROUNDS: usize = 60;
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// From the call of `resign` to the campaign that ends, in round trips of the client library.
+pub(crate) async fn planned(address: &str) -> Result<(), Failure> {
+    let raw = Raw::connect(address).await?;
+    let nodes = [node(address, "first").await?, node(address, "second").await?];
+    let (mut took, mut trips) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        let (leader, next) = (&nodes[round % 2], nodes[(round + 1) % 2].clone());
+        let leading = leader.election("hand-over")?.campaign().await?;
+        let campaign = tokio::spawn(async move {
+            let leading = next.election("hand-over")?.campaign().await?;
+            Ok::<_, Failure>((now(), leading))
+        });
+        // Long enough for the next one to stand.
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        let started = now();
+        leading.resign().await?;
+        let elected = tokio::time::timeout(PATIENCE, campaign).await;
+        let (at, leading) = elected.map_err(|_late| failed("see the next one lead"))???;
+        took.push(at.duration_since(started).as_secs_f64());
+        leading.resign().await?;
+        let started = now();
+        raw.round_trip().await?;
+        trips.push(started.elapsed().as_secs_f64());
+    }
+    let (took, trip) = (median(took), median(trips));
+    println!("planned hand-over: {:.0} us, a round trip {:.0} us", took * 1e6, trip * 1e6);
+    figure("planned_hand_over", took / trip, "round_trips", "<= 3");
+    for node in nodes {
+        drop(node.shutdown(Duration::from_secs(5)).await);
+    }
+    raw.close().await
+}

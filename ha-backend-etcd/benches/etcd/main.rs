@@ -1,0 +1,93 @@
+//! How fast the recipes are on etcd, beside the client library alone on the same server in the same run.
+//!
+//! Each line `figure <name> <value> <unit> target <op> <target>` is one figure. Ratios are of medians of rounds in turn, so that what else the
+//! machine does meets both sides.
+
+#![expect(clippy::print_stdout, reason = "figures are printed")]
+
+mod failover;
+mod hand_over;
+mod locks;
+mod processes;
+mod raw;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ha_backend_etcd::{EtcdBackend, EtcdConfig};
+use ha_conformance::Missing;
+use ha_conformance::servers::etcd::Etcd;
+use ha_core::{Coordinator, Error, ErrorKind};
+
+/// What any part of a benchmark can fail with.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    if let Some(ended) = processes::run_child() {
+        return ended;
+    }
+    let etcd = match start() {
+        Ok(etcd) => etcd,
+        Err(missing) => {
+            println!("no figures of etcd: {missing}");
+            return ExitCode::SUCCESS;
+        }
+    };
+    match measure(&address(&etcd)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            println!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One member, in memory and with the timing of a default installation.
+fn start() -> Result<Etcd, Missing> {
+    Etcd::builder()
+        .timing(Duration::from_millis(100), Duration::from_secs(1))
+        .argument("--auto-compaction-mode=revision")
+        .argument("--auto-compaction-retention=10000")
+        .start()
+}
+
+fn address(etcd: &Etcd) -> String {
+    etcd.member(0).client_address().to_string()
+}
+
+fn measure(address: &str) -> Result<(), Failure> {
+    // The runtime of a service; the coordinator's own work runs on a thread of its own beside it.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        locks::uncontended(address).await?;
+        locks::many_at_once(address).await?;
+        hand_over::planned(address).await?;
+        processes::contended(address).await?;
+        failover::crash(address).await
+    })
+}
+
+fn figure(name: &str, value: f64, unit: &str, target: &str) {
+    println!("figure etcd_{name} {value:.3} {unit} target {target}");
+}
+
+async fn node(address: &str, name: &str) -> Result<Coordinator, Error> {
+    let backend = Arc::new(EtcdBackend::new(EtcdConfig::new([address])?));
+    Coordinator::builder(backend).namespace("bench").node(name).connect().await
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// The one in the middle.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn failed(what: &'static str) -> Failure {
+    Error::new(ErrorKind::Unavailable, what).into()
+}
