@@ -14,6 +14,9 @@ use crate::names::Collection;
 use crate::runtime::BoxFuture;
 use crate::spi::{Listing, Outcome, Page, Txn};
 
+/// How often a read is repeated because the store forgot something while its answer was on its way.
+const ROUNDS: usize = 8;
+
 /// One for all handles of a coordinator's store.
 pub(super) struct Desk {
     hub: Arc<Hub>,
@@ -77,7 +80,7 @@ impl Desk {
     }
 
     async fn read(&self, life: &Lifetime, collection: &Collection, page: Page) -> Result<Listing, Error> {
-        loop {
+        for _ in 0..ROUNDS {
             let listing = life.session().list(collection, page.clone()).await;
             self.note(life, listing.as_ref().map(Listing::lineage));
             match listing {
@@ -92,6 +95,9 @@ impl Desk {
                 answer => return answer,
             }
         }
+        Err(Error::new(ErrorKind::Unavailable, "list")
+            .on(collection)
+            .because("the server still answers from a history that is over; try again later"))
     }
 
     /// Tells the coordinator what an answer says about the store or the session.
