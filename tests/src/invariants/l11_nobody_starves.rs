@@ -41,7 +41,7 @@ fn nobody_passes(
     let mut times: Vec<(usize, usize)> = Vec::new();
     for number in rules::granted_between(index, thing, queued, call.until) {
         let grant = &index.holding.grants[*number];
-        if grant.process == call.process {
+        if grant.process == call.process || is_weakened(index, thing, *number) {
             continue;
         }
         let at = times.iter().position(|(process, _)| *process == grant.process).unwrap_or(times.len());
@@ -64,6 +64,13 @@ fn nobody_passes(
         }
     }
     Ok(())
+}
+
+/// Whether it is what its holder had before, as a writer that goes on as a reader: nobody was let past anybody.
+fn is_weakened(index: &Index<'_>, thing: &Thing<'_>, number: usize) -> bool {
+    let grants = &index.holding.grants;
+    let mut before = thing.grants.iter().take_while(|other| **other != number);
+    before.any(|other| grants[number].goes_on_from(&grants[*other]))
 }
 
 /// How many callers of a process can have had a place when another one queued between two instants. A place that was made for a caller who gave up serves

@@ -7,6 +7,7 @@ mod names;
 mod reads;
 mod relabel;
 mod sessions;
+mod shared;
 mod stores;
 mod watches;
 
@@ -49,6 +50,7 @@ const REGISTRY: &[&[Mutant]] = &[
     reads::MUTANTS,
     names::MUTANTS,
     sessions::MUTANTS,
+    shared::MUTANTS,
     stores::MUTANTS,
     watches::MUTANTS,
 ];

@@ -106,7 +106,7 @@ impl Stream for Filtered {
     }
 }
 
-fn without_changes(item: WatchEvent, is_lost: impl Fn(&Change) -> bool) -> Option<WatchEvent> {
+pub(super) fn without_changes(item: WatchEvent, is_lost: impl Fn(&Change) -> bool) -> Option<WatchEvent> {
     match item {
         WatchEvent::Changed { mut changes, revision, lineage } => {
             changes.retain(|change| !is_lost(change));

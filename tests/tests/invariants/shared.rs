@@ -191,6 +191,10 @@ const L11: Table = Table {
             "its session was a new one",
             "0 n calm; 1 a want 1; 600 a open s 1000; 650 b use 1 7 660 1/9; 680 a has 1 9 9/9; 690 a end 1 released",
         ),
+        (
+            "a writer goes on as a reader while another one waits",
+            "0 n calm; 1 b want 1; 1 b has 1 5 9/9; 2 a want 1; 600 b end 1 yielded; 600 b told 1; 600 b want 2; 610 b has 2 5 1/9; 640 b end 2 released; 650 a has 1 7 9/9; 660 a end 1 released",
+        ),
         ("another lock", "0 n calm; 1 a want 1 x; 600 b use 1 5 610 1/9; 620 b use 2 6 630 1/9"),
     ],
     bad: &[
@@ -217,7 +221,7 @@ const L11: Table = Table {
         ),
         (
             "a reader is let through by those who read already",
-            "0 n calm; 1 b want 1; 1 b has 1 4 1/9; 10 a want 1; 600 b use 2 5 610 1/9; 620 b end 1 released; 640 a has 1 7 9/9; 650 a end 1 released",
+            "0 n calm; 1 b want 1; 1 b has 1 4 1/9; 600 a want 1; 1200 b use 2 5 1210 1/9; 1220 b end 1 released; 1240 a has 1 7 9/9; 1250 a end 1 released",
         ),
         (
             "one who waited gave up long before",
