@@ -20,8 +20,8 @@ use crate::names::Name;
 /// * At no instant do valid holders have more permits together than there are. A permit of a holder that died is free again within its ttl.
 /// * Callers are served in the order in which they queued, and nobody is let past somebody who waits: whoever wants many permits is not starved by those
 ///   who want few. Calls of one process are served in their order.
-/// * Every grant has a token of its own, larger than those of all grants that had ended before it was asked for. Holders at the same time
-///   are not fenced from each other.
+/// * Every grant has a token of its own, larger than those of earlier holders beside which there would have been no room for it. Holders that
+///   could hold at the same time are not fenced from each other.
 /// * Uncontended: one round trip to acquire, whatever the number of permits, and one to release.
 ///
 /// # Not promised

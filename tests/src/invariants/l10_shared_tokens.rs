@@ -1,4 +1,7 @@
-//! L10: the tokens of shared locks: holders that follow each other are ordered, holders at the same time are told apart.
+//! L10: the tokens of shared locks: holders that exclude each other are ordered, the others are told apart.
+//!
+//! A place serves whoever of its process waits longest when it is granted, so a grant can be older than its call, and its token smaller than that of a grant that ended
+//! before, if the two could have been held together.
 
 use super::bounds::Bounds;
 use super::index::{Grant, Index};
@@ -8,7 +11,7 @@ use crate::history::Recipe;
 
 pub(super) const INVARIANT: Invariant = Invariant {
     id: "L10",
-    sentence: "each grant of a read-write lock or semaphore has a token of its own, larger than those of earlier grants that cannot be held beside it and of those that had ended before it was asked for; a writer that goes on as a reader keeps its token",
+    sentence: "each grant of a read-write lock or semaphore has a token of its own, larger than those of earlier grants that cannot be held beside it; a writer that goes on as a reader keeps its token",
     guarantees: "R3, G140, G143, G146",
     judge,
 };
@@ -19,7 +22,7 @@ fn judge(index: &Index<'_>, _: &Bounds) -> Result<(), Broken> {
             let grant = &index.holding.grants[*number];
             let before = thing.grants[..place].iter().map(|number| &index.holding.grants[*number]);
             for other in before {
-                if let Some(how) = wrong(index, other, grant) {
+                if let Some(how) = wrong(other, grant) {
                     let message = format!(
                         "{} was granted to {} with token {}, which {how} that of {}, {}",
                         rules::title(thing),
@@ -37,7 +40,7 @@ fn judge(index: &Index<'_>, _: &Bounds) -> Result<(), Broken> {
 }
 
 /// What is wrong with the token of `grant` after `other` was granted.
-fn wrong(index: &Index<'_>, other: &Grant, grant: &Grant) -> Option<&'static str> {
+fn wrong(other: &Grant, grant: &Grant) -> Option<&'static str> {
     if grant.token == other.token {
         return (!grant.goes_on_from(other)).then_some("is");
     }
@@ -45,7 +48,5 @@ fn wrong(index: &Index<'_>, other: &Grant, grant: &Grant) -> Option<&'static str
     if grant.token > other.token || grant.is_stillborn() {
         return None;
     }
-    let asked = grant.call.map(|call| index.holding.calls[call].asked.at);
-    let followed = asked.is_some_and(|asked| other.until <= asked);
-    (followed || !grant.goes_with(other)).then_some("is not larger than")
+    (!grant.goes_with(other)).then_some("is not larger than")
 }

@@ -15,7 +15,7 @@
 //! | L7 | a release or renewal with a stale token changes nothing: no ended grant becomes valid again, no entry of another node is touched, no holder's entry is deleted before it let go | R3, G5, G23, G27 |
 //! | L8 | the grants and releases of a lock could have happened one after the other on a mutex with growing tokens | R1, R3, G1 |
 //! | L9 | the shares of a read-write lock or semaphore that are believed in at one instant are together not more than there is: a writer is alone | R1, R2, G140, G146 |
-//! | L10 | each grant of a read-write lock or semaphore has a token of its own, larger than those of earlier grants that cannot be held beside it and of those that had ended before it was asked for; a writer that goes on as a reader keeps its token | R3, G140, G143, G146 |
+//! | L10 | each grant of a read-write lock or semaphore has a token of its own, larger than those of earlier grants that cannot be held beside it; a writer that goes on as a reader keeps its token | R3, G140, G143, G146 |
 //! | L11 | once the run is calm, no process is granted a share more often while a healthy caller of another one waits than it had callers waiting when that one queued | R10, G141, G147 |
 //! | E1 | at every instant at most one node believes that it leads an election | R1, R2, G22, G25 |
 //! | E2 | each leader of an election has a larger term than every earlier one | R3, G6 |

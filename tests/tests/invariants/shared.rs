@@ -98,6 +98,7 @@ const L10: Table = Table {
             "a writer that goes on as a reader",
             "10 a want 1; 10 a has 1 5 9/9; 20 a end 1 yielded; 20 a told 1; 20 a want 2; 25 a has 2 5 1/9; 30 b use 1 6 40 1/9; 80 a end 2 released; 90 c use 1 7 95 9/9",
         ),
+        ("a place that was made for an earlier caller", "10 a use 1 6 20 1/3; 30 b use 1 5 40 1/3"),
         ("two locks share a token", "10 a use 1 5 20 1/3; 10 b hold 1 5 20"),
         ("tokens with gaps", "10 a use 1 5 20 3/3; 20 b use 1 900 40 3/3"),
         (
@@ -122,7 +123,6 @@ const L10: Table = Table {
             "a writer with a smaller token than a reader before",
             "10 a use 1 6 20 1/9; 15 b want 1; 30 b has 1 5 9/9; 40 b end 1 released",
         ),
-        ("asked after the other had ended", "10 a use 1 6 20 1/3; 30 b use 1 5 40 1/3"),
         (
             "weights that do not fit, in the wrong order",
             "10 a use 1 6 20 2/3; 15 b want 1; 30 b has 1 5 2/3; 40 b end 1 released",
