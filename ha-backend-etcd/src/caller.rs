@@ -56,7 +56,7 @@ impl Caller {
         member: &Member,
         lane: Lane,
         limit: Duration,
-        request: impl FnOnce(Connection) -> F,
+        request: impl FnOnce(Arc<Connection>) -> F,
     ) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>> + Send,

@@ -36,7 +36,8 @@ pub(crate) struct Member {
 struct Line {
     /// How many connections there were.
     number: u64,
-    connection: Option<Connection>,
+    /// Shared, because a client is costly to copy.
+    connection: Option<Arc<Connection>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,19 +57,19 @@ impl Member {
     }
 
     /// The connection for `lane`, with its number. Nothing is sent to make it.
-    pub(crate) async fn connection(&self, lane: Lane) -> Result<(u64, Connection), Failure> {
+    pub(crate) async fn connection(&self, lane: Lane) -> Result<(u64, Arc<Connection>), Failure> {
         let open = |line: &Line| Some((line.number, line.connection.clone()?));
         if let Some(open) = open(&lock(self.line(lane))) {
             return Ok(open);
         }
-        let connection = Connection::open(&self.endpoint).await?;
+        let connection = Arc::new(Connection::open(&self.endpoint).await?);
         let mut line = lock(self.line(lane));
         // Somebody else may have been quicker.
         if let Some(open) = open(&line) {
             return Ok(open);
         }
         line.number += 1;
-        line.connection = Some(connection.clone());
+        line.connection = Some(Arc::clone(&connection));
         Ok((line.number, connection))
     }
 

@@ -102,7 +102,7 @@ impl Link {
     }
 
     /// Renews, and looks whether the record is still there: a server can answer for a lease that it has just revoked.
-    async fn renew_at(&self, connection: Connection, grant: Grant) -> Result<(), Failure> {
+    async fn renew_at(&self, connection: Arc<Connection>, grant: Grant) -> Result<(), Failure> {
         connection.keep_alive(grant.lease).await?;
         let floor = self.caller.continuity.known();
         let (header, found) = connection.read(Read::revisions(self.record.clone())).await?;

@@ -1,7 +1,6 @@
 //! One connection to one member: requests, and the login that they need.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use etcd_client::{Channel, Client, ConnectOptions, KvClient, LeaseClient, LeaseGrantOptions, WatchOptions};
@@ -61,13 +60,12 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// A connection that is made when it is first used. Clones share it.
-#[derive(Clone)]
+/// A connection that is made when it is first used.
 pub(crate) struct Connection {
     client: Client,
     kv: KvClient,
     lease: LeaseClient,
-    login: Arc<Login>,
+    login: Login,
 }
 
 struct Login {
@@ -106,7 +104,7 @@ impl Connection {
             kv: client.kv_client().max_decoding_message_size(ANSWER_BYTES_MAX),
             lease: client.lease_client(),
             client,
-            login: Arc::new(Login { credentials: endpoint.credentials.clone(), count: Mutex::new(0) }),
+            login: Login { credentials: endpoint.credentials.clone(), count: Mutex::new(0) },
         })
     }
 
