@@ -27,6 +27,13 @@ pub enum Bug {
     ResurrectedPlacesKept,
     /// A guard that is dropped does not release.
     DropKeepsLock,
+    // Read-write locks and semaphores.
+    /// Every share of a semaphore counts as one permit.
+    WeightsIgnored,
+    /// Of those who keep a place out only one is watched.
+    OneOfManyWatched,
+    /// A reader passes writers.
+    ReadersPassWriters,
     // The election.
     /// A candidate withdraws while its grant is under way, and forgets the grant.
     WithdrawnWhileGranted,
@@ -82,6 +89,9 @@ impl Bug {
         Self::FirstSnapshotIgnored,
         Self::ResurrectedPlacesKept,
         Self::DropKeepsLock,
+        Self::WeightsIgnored,
+        Self::OneOfManyWatched,
+        Self::ReadersPassWriters,
         Self::WithdrawnWhileGranted,
         Self::SessionsRecordIsMine,
         Self::NodesRecordIsMine,

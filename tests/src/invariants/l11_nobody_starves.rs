@@ -4,7 +4,7 @@
 //! each of them serves one grant.
 
 use super::bounds::Bounds;
-use super::index::{Call, Index, Thing};
+use super::index::{Call, Grant, Index, Thing};
 use super::violation::Broken;
 use super::{Invariant, rules};
 use crate::history::Recipe;
@@ -41,7 +41,8 @@ fn nobody_passes(
     let mut times: Vec<(usize, usize)> = Vec::new();
     for number in rules::granted_between(index, thing, queued, call.until) {
         let grant = &index.holding.grants[*number];
-        if grant.process == call.process || is_weakened(index, thing, *number) {
+        let same_release = hears_soon(index, call, grant, bounds);
+        if grant.process == call.process || same_release || is_weakened(index, thing, *number) {
             continue;
         }
         let at = times.iter().position(|(process, _)| *process == grant.process).unwrap_or(times.len());
@@ -64,6 +65,12 @@ fn nobody_passes(
         }
     }
     Ok(())
+}
+
+/// Whether the caller stopped waiting so soon after `grant` that one release may have admitted both, and the news of it took its time.
+fn hears_soon(index: &Index<'_>, call: &Call, grant: &Grant, bounds: &Bounds) -> bool {
+    let excludes = call.grant.is_some_and(|own| !index.holding.grants[own].goes_with(grant));
+    !excludes && call.until <= grant.granted.at.saturating_add(bounds.commit_time)
 }
 
 /// Whether it is what its holder had before, as a writer that goes on as a reader: nobody was let past anybody.

@@ -82,6 +82,8 @@ counters! {
     Reopened = "sessions replaced",
     /// Leadership was handed over on request.
     Transferred = "leaderships handed over",
+    /// A writer went on as a reader.
+    Downgraded = "write locks downgraded",
     /// A new leader learnt that its predecessor had vanished.
     Vanished = "leaders told that their predecessor vanished",
     /// A call returned an error.

@@ -23,6 +23,7 @@ mod recorder;
 mod requests;
 mod run;
 mod server;
+mod shared;
 mod storage;
 mod store;
 mod watch;

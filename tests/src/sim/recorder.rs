@@ -234,6 +234,13 @@ impl Recorder {
         number
     }
 
+    /// How much a grant takes of what several can hold.
+    pub(super) fn shares(&self, life: &Life, grant: u64, weight: u64, permits: u64) {
+        if self.is_known(grant) {
+            self.record(life, Event::Shares { grant, weight, permits });
+        }
+    }
+
     /// Records the very instant at which a local deadline passes, also when its process is frozen.
     fn follow(self: &Arc<Self>, number: u64, grant: Grant) {
         let recorder = Arc::clone(self);

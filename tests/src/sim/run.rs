@@ -11,7 +11,7 @@ use super::counters::{Counter, Counters};
 use super::plan::{FaultKind, Plan};
 use super::random::Random;
 use super::zoo::{Defect, Planted};
-use super::{election, mutex, storage};
+use super::{election, mutex, shared, storage};
 use crate::history::{History, Key};
 
 /// What the nodes of a run do.
@@ -22,19 +22,22 @@ pub enum Subject {
     Mutex,
     /// They stand for election.
     Election,
+    /// They contend for shares of a read-write lock and of a semaphore.
+    Shared,
     /// They use the contract itself, without any recipe.
     Store,
 }
 
 impl Subject {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Mutex, Self::Election, Self::Store];
+    pub const ALL: &'static [Self] = &[Self::Mutex, Self::Election, Self::Shared, Self::Store];
 
     /// What has to happen now and then in its runs.
     pub(super) fn counters(self) -> impl Iterator<Item = Counter> {
         let own: &[&[Counter]] = match self {
             Self::Mutex => &[Counter::OF_RECIPES],
             Self::Election => &[Counter::OF_RECIPES, &[Counter::Transferred, Counter::Vanished]],
+            Self::Shared => &[Counter::OF_RECIPES, &[Counter::Downgraded]],
             Self::Store => &[],
         };
         [Counter::COMMON].iter().chain(own).flat_map(|counters| counters.iter().copied())
@@ -50,6 +53,7 @@ impl Subject {
         let segments: &[&[&str]] = match self {
             Self::Mutex => &[&["lock", "deploy"]],
             Self::Election => &[&["election", "timers", "candidates"], &["election", "timers", "record"]],
+            Self::Shared => &[&["lock", "config"], &["lock", "jobs"]],
             Self::Store => &[storage::OWNED],
         };
         segments.iter().filter_map(|segments| Collection::parse(segments).ok()).collect()
@@ -61,6 +65,7 @@ impl Subject {
         match self {
             Self::Mutex => "mutex",
             Self::Election => "election",
+            Self::Shared => "shared",
             Self::Store => "store",
         }
     }
@@ -117,6 +122,7 @@ pub fn run(subject: Subject, seed: u64, settings: Settings) -> Report {
     let program = match subject {
         Subject::Mutex => mutex::program(),
         Subject::Election => election::program(),
+        Subject::Shared => shared::program(),
         Subject::Store => storage::program(),
     };
     let _planted = Planted::new(settings.defect);

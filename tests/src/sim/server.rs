@@ -1,6 +1,6 @@
 //! The server side of the simulated store: the in-memory backend, behind what a connection brings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ha_core::Error;
@@ -92,6 +92,8 @@ impl Server {
 struct Connection {
     /// Requests of earlier connections are refused: they are killed.
     epoch: u64,
+    /// The requests that have arrived. The network delivers each once: a late copy is the one that was thought to be lost.
+    arrived: BTreeSet<(u64, u64)>,
     /// What was applied, by op id: what a real store keeps in the entries and in a slot of the session.
     applied: BTreeMap<u64, Outcome>,
 }
@@ -121,6 +123,9 @@ impl ServerSession {
     pub(super) async fn commit(&self, server: &Server, epoch: u64, op: u64, txn: Txn) -> Reply {
         let unchecked = matches!(server.bug, Some(StoreBug::NoKill | StoreBug::ReadConcludes));
         if epoch < self.connection().epoch && !unchecked {
+            return Reply::Killed;
+        }
+        if !self.connection().arrived.insert((epoch, op)) {
             return Reply::Killed;
         }
         let before = match server.bug {

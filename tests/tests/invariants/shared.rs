@@ -159,6 +159,10 @@ const L11: Table = Table {
             "1 a want 1; 600 b use 1 5 610 1/9; 620 b use 2 6 630 1/9; 640 a has 1 7 9/9; 650 a end 1 released",
         ),
         (
+            "two readers are let in by one release, the later caller hears of it first",
+            "0 n calm; 1 a want 1; 550 b want 1; 600 b has 1 6 1/9; 601 a has 1 5 1/9; 610 b end 1 released; 610 a end 1 released",
+        ),
+        (
             "those who waited before are served before",
             "0 n calm; 1 b want 1; 1 b want 2; 2 a want 1; 600 b has 1 5 1/9; 610 b has 2 6 1/9; 620 b end 1 released; 620 b end 2 released; 630 a has 1 7 9/9; 640 a end 1 released",
         ),
