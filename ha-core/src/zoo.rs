@@ -1,6 +1,6 @@
 //! Planted defects, for tests of the tests: the simulation has to catch each of them.
 //!
-//! Private: the feature `zoo` is for `ha-conformance` alone. Without it [`planted`] is a constant, and nothing of this is left in a program.
+//! Private: the feature `zoo` is for `ha-conformance` alone. Without it `planted` is a constant, and nothing of this is left in a program.
 
 /// A defect of the core that can be planted. Those of elections, mutexes and discontinuities are the failing variants of models of their protocols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
