@@ -69,7 +69,7 @@ mod view;
 pub mod zoo;
 
 pub use coordinator::{
-    Coordinator, CoordinatorBuilder, Event, Events, Grant, Health, Heartbeat, LossReason, Observer,
+    Coordinator, CoordinatorBuilder, Death, Event, Events, Grant, Health, Heartbeat, LossReason, Observer,
     OverrunPolicy, Standing,
 };
 pub use error::{Effect, Error, ErrorKind};

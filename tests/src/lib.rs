@@ -92,6 +92,7 @@ mod faults;
 mod harness;
 pub mod history;
 pub mod invariants;
+mod machine;
 mod memory;
 pub mod mirror;
 pub mod mutants;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -9,13 +10,14 @@ use tracing::Instrument;
 
 use super::health::Heartbeat;
 use super::hub::{Control, Hub, Identity};
+use super::identity::{Claims, Identified};
 use super::overrun::OverrunPolicy;
 use super::reporting::{ObservedBy, Observer, Reporter};
 use super::supervisor::{Settings, Supervisor};
 use super::{Coordinator, Owner};
 use crate::error::{Error, ErrorKind};
 use crate::names::Name;
-use crate::runtime::{IoThread, Runtime};
+use crate::runtime::{Host, IoThread, LocalHost, Runtime};
 use crate::spi::{Backend, Scope, SessionRequest};
 use crate::token::Ttl;
 
@@ -35,6 +37,8 @@ pub struct CoordinatorBuilder {
     overrun: OverrunPolicy,
     runtime: Option<Arc<dyn Runtime>>,
     observed_by: Option<ObservedBy>,
+    host: Arc<dyn Host>,
+    claims: Claims,
 }
 
 impl CoordinatorBuilder {
@@ -52,6 +56,8 @@ impl CoordinatorBuilder {
             overrun: OverrunPolicy::Report,
             runtime: None,
             observed_by: None,
+            host: Arc::new(LocalHost::new()),
+            claims: Claims::default(),
         }
     }
 
@@ -61,7 +67,10 @@ impl CoordinatorBuilder {
         self
     }
 
-    /// The stable name of this node, the same after a restart. Default: the host name and the process id.
+    /// The stable name of this node, the same after a restart. Default: the host name and the process id, a name that no restart has again.
+    ///
+    /// One process at a time has a name. A new one takes it over from its dead predecessor, whose session it ends at once where the death is proven and the
+    /// backend can end sessions; otherwise it waits until that session is over.
     pub fn node(mut self, node: impl Into<String>) -> Self {
         self.node = Some(node.into());
         self
@@ -109,6 +118,30 @@ impl CoordinatorBuilder {
         self
     }
 
+    /// Declares that no two machines have the same machine id: none was cloned with its `/etc/machine-id`. A process on a machine that was started anew then
+    /// need not wait for its predecessor. Predecessor and successor both have to declare it. If it is wrong, a node can end the session of another one
+    /// that lives: two of one name.
+    pub fn unique_machine_ids(mut self) -> Self {
+        self.claims.unique_machines = true;
+        self
+    }
+
+    /// Asserts that whoever starts this process has seen to it that no other process has the name of this node now, as a Kubernetes `StatefulSet` does: whoever
+    /// has the name is dead, and its session is ended at once.
+    ///
+    /// This is trusted and cannot be checked. If it is wrong, and the predecessor is merely frozen or cut off, it goes on believing in its grants until
+    /// its own deadline, while others are granted the same: two holders for up to a ttl. Their tokens still tell them apart.
+    pub fn exclusive_identity(mut self) -> Self {
+        self.claims.exclusive = true;
+        self
+    }
+
+    /// Asks `host` which process this is, and whether others are gone, instead of the operating system.
+    pub fn host(mut self, host: Arc<dyn Host>) -> Self {
+        self.host = host;
+        self
+    }
+
     /// Runs on `runtime` instead of a thread of its own.
     pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
         self.runtime = Some(runtime);
@@ -125,7 +158,8 @@ impl CoordinatorBuilder {
     ///
     /// # Errors
     /// `InvalidInput` for a bad name or ttl; `Unsupported` for what the backend cannot do; `Unavailable` when it cannot be reached in
-    /// the connect timeout; `Denied`, `Incompatible` or `Corrupt` at once.
+    /// the connect timeout; `Denied`, `Incompatible` or `Corrupt` at once. `DuplicateNode` when another session has had the name of the node for longer than that
+    /// of a dead process could: its ttl, a margin, and the expiry slack of the backend, which are waited for in addition to the connect timeout.
     ///
     /// # Cancel safety
     /// Dropping the future leaves no session behind, or one that owns nothing and is closed in the background.
@@ -148,7 +182,8 @@ impl CoordinatorBuilder {
         if let Some(observer) = self.observed_by {
             hub.report_to(Reporter::start(observer)?);
         }
-        let settings = Settings { connect_timeout: self.connect_timeout, overrun: self.overrun };
+        let identified = (!self.observer).then(|| Identified::new(self.host, self.claims));
+        let settings = Settings { connect_timeout: self.connect_timeout, overrun: self.overrun, identified };
         let supervisor =
             Supervisor::new(Arc::clone(&hub), self.backend, request, settings, commands, io_thread);
         let owner = Owner::new(hub);
@@ -215,10 +250,19 @@ fn scope_text(scope: Scope) -> &'static str {
 fn default_node() -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let host = if host.is_empty() { "node".into() } else { host };
-    format!("{host}-{}", std::process::id())
+    format!("{host}-{}{}", std::process::id(), nth_default())
 }
 
 #[cfg(not(target_os = "linux"))]
 fn default_node() -> String {
-    format!("node-{}", std::process::id())
+    format!("node-{}{}", std::process::id(), nth_default())
+}
+
+/// Tells the coordinators of one process apart that were given no name.
+fn nth_default() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    match NEXT.fetch_add(1, Ordering::Relaxed) {
+        1 => String::new(),
+        nth => format!("-{nth}"),
+    }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 
+use super::identity::Death;
 use super::lifetime::LossReason;
 use crate::token::Token;
 
@@ -60,6 +61,13 @@ pub enum Event {
         token: Token,
         /// Why it ended.
         reason: LossReason,
+    },
+    /// Another session has the name of this node. With a proof that its process is dead it is ended at once; otherwise this node waits until it is over.
+    Predecessor {
+        /// The backend's id of that session.
+        session: String,
+        /// Why its process is known to be dead, if it is.
+        death: Option<Death>,
     },
     /// This node is a member of a group from now on: for the first time, or again after a loss.
     Joined {

@@ -47,6 +47,8 @@ pub(crate) trait Listener: Send + Sync {
 pub(crate) enum Control {
     /// The renewal that was sent at `sent` was answered.
     Renewed { epoch: u64, sent: Instant, result: Result<Renewal, Error> },
+    /// The name of the node was taken for the session, in the history of `generation`, or could not be.
+    Claimed { epoch: u64, generation: u64, result: Result<(), Error> },
     /// The backend told somebody that the session is over.
     SessionLost { epoch: u64 },
     /// Every engine has dealt with the discontinuity.

@@ -2,12 +2,14 @@
 
 mod builder;
 mod cell;
+mod claim;
 mod engine;
 mod events;
 mod format;
 mod grant;
 mod health;
 mod hub;
+mod identity;
 mod keeper;
 mod lifetime;
 mod machine;
@@ -32,6 +34,7 @@ pub use builder::CoordinatorBuilder;
 pub use events::{Event, Events};
 pub use grant::Grant;
 pub use health::Heartbeat;
+pub use identity::Death;
 pub use lifetime::{LossReason, Standing};
 pub use overrun::OverrunPolicy;
 pub use reporting::Observer;

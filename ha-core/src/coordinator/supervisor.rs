@@ -1,20 +1,22 @@
 //! Keeps one session open: opens it, renews it, notices its loss, opens the next, closes the last.
 
+mod opening;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::events::Event;
-use super::format::{self, Format};
 use super::hub::{Control, Hub};
+use super::identity::Identified;
 use super::keeper::Keeper;
 use super::lifetime::{Lifetime, LossReason};
 use super::overrun::{self, OverrunPolicy};
-use super::renewal::{Schedule, Step, Validity};
+use super::renewal::Step;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::{Instant, IoThread};
-use crate::spi::{Backend, Session, SessionRequest};
+use crate::spi::{Backend, SessionId, SessionRequest};
 use crate::zoo::{Bug, planted};
 
 /// The pause after the first failure to open a session; it doubles up to [`PAUSE_MAX`].
@@ -24,10 +26,12 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How a coordinator keeps its sessions.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) connect_timeout: Duration,
     pub(super) overrun: OverrunPolicy,
+    /// Who this process is; `None` for an observer, which needs no name of its own.
+    pub(super) identified: Option<Identified>,
 }
 
 type Done = oneshot::Sender<Result<(), Error>>;
@@ -41,6 +45,14 @@ pub(super) struct Supervisor {
     commands: mpsc::UnboundedReceiver<Control>,
     healthy: bool,
     epoch: u64,
+    /// Who waits for the first session.
+    connected: Option<Done>,
+    /// Whether the session that is kept has the name of the node, and was told to everybody.
+    announced: bool,
+    /// The generation in which the name was last taken, or is being taken.
+    claimed: u64,
+    /// The sessions of this coordinator, the present one last.
+    sessions: Vec<SessionId>,
     closing: Option<Closing>,
     /// The thread that all of this runs on, if it is the coordinator's own. It ends with the supervisor.
     _io_thread: Option<IoThread>,
@@ -58,6 +70,8 @@ enum Ended {
     Drained {
         complete: bool,
     },
+    /// Another process has the name of this node.
+    Refused(Error),
 }
 
 impl Supervisor {
@@ -77,15 +91,19 @@ impl Supervisor {
             commands,
             healthy: true,
             epoch: 0,
+            connected: None,
+            announced: false,
+            claimed: 0,
+            sessions: Vec::new(),
             closing: None,
             _io_thread: io_thread,
         }
     }
 
     /// Opens the first session, tells `connected`, and keeps sessions until the coordinator is shut down.
-    pub(super) async fn run(mut self, connected: oneshot::Sender<Result<(), Error>>) {
+    pub(super) async fn run(mut self, connected: Done) {
         let give_up = self.now() + self.settings.connect_timeout;
-        let mut connected = Some(connected);
+        self.connected = Some(connected);
         let mut pause = PAUSE_MIN;
         let mut complete = true;
         while self.closing.is_none() {
@@ -93,22 +111,17 @@ impl Supervisor {
                 self.wait(None).await;
                 continue;
             }
-            match self.open().await {
+            self.announced = false;
+            let kept = self.open_and_keep().await;
+            if self.announced {
+                pause = PAUSE_MIN;
+            }
+            match kept {
                 Ok(None) => {}
-                // The service stopped being healthy meanwhile: nothing is to be granted to it.
-                Ok(Some(keeper)) if !self.healthy => self.close(&keeper.life, true).await,
-                Ok(Some(keeper)) => {
-                    pause = PAUSE_MIN;
-                    self.hub.session_up(Arc::clone(&keeper.life));
-                    if let Some(connected) = connected.take() {
-                        // A caller that no longer waits has dropped the coordinator: a shutdown follows.
-                        drop(connected.send(Ok(())));
-                    }
-                    complete = self.keep(keeper).await;
-                }
+                Ok(Some(drained)) => complete = drained,
                 Err(error) => {
                     let is_final = !error.is_transient() || self.now() + pause >= give_up;
-                    if let Some(connected) = connected.take_if(|_| is_final) {
+                    if let Some(connected) = self.connected.take_if(|_| is_final) {
                         drop(connected.send(Err(error)));
                         break;
                     }
@@ -131,67 +144,14 @@ impl Supervisor {
         self.hub.runtime().now()
     }
 
-    /// Opens a session and reads the record of the namespace. `None`: shut down meanwhile.
-    async fn open(&mut self) -> Result<Option<Keeper>, Error> {
-        let sent = self.now();
-        let (backend, request, hub) =
-            (Arc::clone(&self.backend), self.request.clone(), Arc::clone(&self.hub));
-        let opening = async move {
-            let runtime = Arc::clone(&request.runtime);
-            let session = hub.meters().wrap(backend.open_session(request).await?, &runtime);
-            match format::check(&*session).await {
-                Ok(format) => Ok((session, format)),
-                Err(error) => {
-                    // Of no use, and the next attempt opens another: not left to its ttl.
-                    runtime.spawn("close", Box::pin(async move { drop(session.close().await) }));
-                    Err(error)
-                }
-            }
-        };
-        tokio::pin!(opening);
-        let deadline = sent + self.settings.connect_timeout;
-        let (session, format) = loop {
-            let control = tokio::select! {
-                biased;
-                opened = &mut opening => break opened?,
-                control = self.wait(Some(deadline)) => control,
-            };
-            if self.closing.is_some() {
-                return Ok(None);
-            }
-            if control.is_none() && self.now() >= deadline {
-                return Err(Error::new(ErrorKind::Unavailable, "open a session").because(format_args!(
-                    "no answer in {:?}; can the server be reached?",
-                    self.settings.connect_timeout
-                )));
-            }
-        };
-        if self.epoch == 0 {
-            self.hub.adopt(format.lineage);
-        } else {
-            self.hub.observe(format.lineage);
-        }
-        self.epoch += 1;
-        Ok(Some(self.keeper(sent, session, format)))
-    }
-
-    fn keeper(&self, sent: Instant, session: Arc<dyn Session>, format: Format) -> Keeper {
-        let granted = session.ttl();
-        let validity = granted.map(|ttl| Validity::new(ttl, self.hub.capabilities().validity_per_mille));
-        let schedule = validity.map(|validity| Schedule::new(validity, sent));
-        // An observer holds nothing that could be lost.
-        let until = schedule.as_ref().map_or(Instant::from_nanos(u64::MAX), Schedule::deadline);
-        let runtime = Arc::clone(self.hub.runtime());
-        let life = Lifetime::new(session, runtime, self.epoch, format.token_base, until);
-        Keeper::new(life, schedule, validity)
-    }
-
     /// Keeps a session until it is lost or drained, then ends it. Returns whether everything was released.
-    async fn keep(&mut self, mut keeper: Keeper) -> bool {
+    async fn keep(&mut self, mut keeper: Keeper) -> Result<bool, Error> {
         let ended = self.renew_until_ended(&mut keeper).await;
-        let (reason, complete) = match ended {
-            Ended::Lost(reason) => (reason, true),
-            Ended::Drained { complete } => (LossReason::Shutdown, complete),
+        let (reason, kept) = match ended {
+            Ended::Lost(reason) => (reason, Ok(true)),
+            Ended::Drained { complete } => (LossReason::Shutdown, Ok(complete)),
+            // What the session has granted, if anything, was granted before the store forgot who has the name.
+            Ended::Refused(error) => (LossReason::Forgotten, Err(error)),
         };
         let life = keeper.life;
         if !planted(Bug::LossNotAnnounced) {
@@ -199,14 +159,15 @@ impl Supervisor {
         }
         if reason == LossReason::Shutdown {
             overrun::report(&self.hub, &life, self.settings.overrun);
-        } else {
+        } else if self.announced {
             tracing::warn!(%reason, "session lost");
             self.hub.emit(Event::SessionLost(reason));
             overrun::watch(&self.hub, &life, keeper.validity, self.settings.overrun);
         }
         self.hub.session_down(life.epoch());
-        self.close(&life, reason == LossReason::Shutdown || reason == LossReason::Unhealthy).await;
-        complete
+        let wait = matches!(reason, LossReason::Shutdown | LossReason::Unhealthy) || kept.is_err();
+        self.close(&life, wait).await;
+        kept
     }
 
     async fn renew_until_ended(&mut self, keeper: &mut Keeper) -> Ended {
@@ -232,8 +193,8 @@ impl Supervisor {
                 until = Some(until.map_or(closing.deadline, |until| until.min(closing.deadline)));
             }
             let Some(control) = self.wait(until).await else { continue };
-            if let Some(reason) = self.take(control, keeper) {
-                return Ended::Lost(reason);
+            if let Some(ended) = self.take(control, keeper) {
+                return ended;
             }
         }
     }
@@ -254,24 +215,39 @@ impl Supervisor {
         self.hub.runtime().spawn("renew", Box::pin(task));
     }
 
-    /// Takes a message about the session that is kept. Returns why it is lost, if it is.
-    fn take(&mut self, control: Control, keeper: &mut Keeper) -> Option<LossReason> {
+    /// Takes a message about the session that is kept. Returns how it ends, if it does.
+    fn take(&mut self, control: Control, keeper: &mut Keeper) -> Option<Ended> {
         match control {
             Control::Renewed { epoch, sent, result } if epoch == self.epoch => {
-                return match result {
+                let lost = match result {
                     Ok(renewal) => keeper.renewed(&self.hub, sent, renewal),
                     Err(error) => keeper.failed(&self.hub, &error),
                 };
+                return lost.map(Ended::Lost);
             }
-            Control::SessionLost { epoch } if epoch == self.epoch => return Some(LossReason::SessionLost),
-            Control::Reconciled => return keeper.reconciled(&self.hub),
-            Control::Health(false) => return Some(LossReason::Unhealthy),
+            Control::Claimed { epoch, generation, result } if epoch == self.epoch => {
+                return self.take_claim(generation, result, &keeper.life);
+            }
+            Control::SessionLost { epoch } if epoch == self.epoch => {
+                return Some(Ended::Lost(LossReason::SessionLost));
+            }
+            Control::Reconciled => {
+                // The store may have forgotten who has the name.
+                if self.announced && self.claimed < self.hub.lineage().generation() {
+                    self.claim(&keeper.life, None);
+                }
+                return keeper.reconciled(&self.hub).map(Ended::Lost);
+            }
+            Control::Health(false) => return Some(Ended::Lost(LossReason::Unhealthy)),
             Control::Shutdown { .. } => {
                 keeper.life.end(LossReason::Shutdown);
                 self.hub.begin_closing();
             }
-            Control::Renewed { .. } | Control::SessionLost { .. } | Control::Idle | Control::Health(true) => {
-            }
+            Control::Renewed { .. }
+            | Control::Claimed { .. }
+            | Control::SessionLost { .. }
+            | Control::Idle
+            | Control::Health(true) => {}
         }
         None
     }

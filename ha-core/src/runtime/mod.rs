@@ -5,6 +5,7 @@
 //! runtime delays no renewal.
 
 mod clock;
+mod host;
 mod instant;
 mod io_thread;
 mod timer;
@@ -14,6 +15,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+pub(crate) use host::is_same;
+pub use host::{Host, LocalHost, Process};
 pub use instant::Instant;
 pub use io_thread::{IoThread, TokioRuntime};
 

@@ -29,6 +29,7 @@ mod store;
 mod store_doubt;
 mod store_fence;
 mod store_watch;
+mod takeover;
 mod txn;
 mod views;
 mod watch;
@@ -59,6 +60,7 @@ const REGISTRY: &[&[Case]] = &[
     lock_all::CASES,
     election::CASES,
     leadership::CASES,
+    takeover::CASES,
     membership::CASES,
     views::CASES,
     cancellation::CASES,
