@@ -32,3 +32,26 @@ fn no_number_is_lost_and_tokens_grow() {
     assert_eq!(lines.len(), 15);
     assert!(lines.is_sorted_by(|before, after| token(before) < token(after)), "{lines:#?}");
 }
+
+#[test]
+fn a_dead_a_drained_and_a_busy_api_node_get_no_requests() {
+    let lines = lines(env!("CARGO_BIN_EXE_api"));
+    let at = |text: &str| lines.iter().position(|line| line.contains(text)).unwrap();
+    let acts = [
+        at("-- box-1 dies"),
+        at("-- an operator"),
+        at("-- box-3 is busy"),
+        at("-- box-3 leaves"),
+        lines.len(),
+    ];
+    let targets = |from: usize, to: usize| -> Vec<&str> {
+        let requests = lines[from..to].iter().filter_map(|line| line.split_once("goes to "));
+        requests.map(|(_, target)| target).collect()
+    };
+    let [one, two, three] = ["10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.3:8080"];
+    assert_eq!(targets(0, acts[0]), [one, two, three, one], "{lines:#?}");
+    assert_eq!(targets(acts[0], acts[1]), [two, three, two, three], "{lines:#?}");
+    assert_eq!(targets(acts[1], acts[2]), [three; 4], "{lines:#?}");
+    assert_eq!(targets(acts[2], acts[3]), [two; 4], "{lines:#?}");
+    assert!(lines[acts[0]..acts[1]].iter().any(|line| line == "box-1 left"), "{lines:#?}");
+}

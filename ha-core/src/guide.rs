@@ -5,6 +5,7 @@
 //! * [`timing`]: what a ttl means, what it costs, and how long things take.
 //! * [`fencing`]: keeping a holder that was replaced from doing harm, in the store and outside.
 //! * [`failure_modes`]: what happens when a process, a network or a store fails, and what your code has to do.
+//! * [`members`]: names and restarts, groups, draining.
 //! * [`operating`]: configuration, probes, events, metrics, spans, and what to alert on.
 //! * [`defaults`]: every default with its reason.
 //! * [`writing_a_backend`]: for a store that is not there yet.
@@ -31,6 +32,10 @@ pub mod failure_modes {
 
 pub mod operating {
     #![doc = include_str!("guide/operating.md")]
+}
+
+pub mod members {
+    #![doc = include_str!("guide/members.md")]
 }
 
 pub mod defaults {

@@ -81,6 +81,16 @@ impl Builder {
         self.set(|builder| builder.report_to(observer))
     }
 
+    /// Declares that no two machines have the same machine id; see [`CoordinatorBuilder::unique_machine_ids`].
+    pub fn unique_machine_ids(self) -> Self {
+        self.set(CoordinatorBuilder::unique_machine_ids)
+    }
+
+    /// Asserts that no other process has the name of this node now. Trusted, not checked; see [`CoordinatorBuilder::exclusive_identity`].
+    pub fn exclusive_identity(self) -> Self {
+        self.set(CoordinatorBuilder::exclusive_identity)
+    }
+
     /// Runs on `runtime` instead of a thread of its own.
     pub fn runtime(self, runtime: Arc<dyn Runtime>) -> Self {
         self.set(|builder| builder.runtime(runtime))
@@ -93,7 +103,7 @@ impl Builder {
     /// # Errors
     /// `InvalidInput` for a malformed URL, an unknown scheme or option, a bad name or ttl; `Unsupported` for a scheme whose backend this
     /// build has not, and for what the backend cannot do; `Unavailable` when it cannot be reached in the connect timeout; `Denied`,
-    /// `Incompatible` or `Corrupt` at once.
+    /// `Incompatible` or `Corrupt` at once; `DuplicateNode` when a live process has the name of the node.
     ///
     /// # Cancel safety
     /// Dropping the future leaves no session behind, or one that owns nothing and is closed in the background.

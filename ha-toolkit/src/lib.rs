@@ -51,7 +51,7 @@ pub use ha_core::{
     Health, Heartbeat, Host, LossReason, Observer, OverrunPolicy, Scheme, Secret, StaleToken, Standing,
     StoreUrl, Token, Ttl,
 };
-pub use ha_core::{election, guide, lock, memory, probe, runtime, spi, store};
+pub use ha_core::{election, group, guide, lock, memory, probe, runtime, spi, store};
 
 #[cfg(feature = "metrics")]
 pub use ha_core::metrics;

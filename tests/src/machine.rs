@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ha_core::runtime::{Host, Process};
+use ha_core::runtime::{Process, Processes};
 
 /// A machine, in one boot, with one pid namespace.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ impl Running {
     }
 }
 
-impl Host for Running {
+impl Processes for Running {
     fn process(&self) -> Process {
         let start = u64::from(self.pid) * 100;
         Process::unknown()

@@ -131,6 +131,8 @@ impl Narrator {
                 let text = format!("write to {thing} refused: token {token} is older than {highest}");
                 (node, text, Paint::Good)
             }
+            Event::Here { node } => (node, "is seen by the operator".into(), Paint::Dim),
+            Event::Gone { node } => (node, "is no longer seen by the operator".into(), Paint::Dim),
             Event::Stopped { node } => (node, "is down".into(), Paint::Plain),
             Event::Trouble { node, message } => {
                 (node.as_deref().unwrap_or(""), format!("trouble: {message}"), Paint::Bad)

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ha_core::group::Profile;
 use ha_core::runtime::Runtime;
 use ha_core::{Coordinator, Error, Events};
 use tokio::sync::{mpsc, oneshot};
 
 use super::outbox::Outbox;
 use super::process::Process;
-use super::records::TIMERS;
+use super::records::{PLATFORM, TIMERS};
 use super::site::Site;
 use super::timeline::Event;
 use super::{maintenance, sensors, timers};
@@ -120,7 +121,15 @@ async fn main(
         member.serve("sensor", sensors::serve(member.clone(), sensor.clone(), at));
     }
     member.serve("maintenance", maintenance::serve(member.clone()));
+    member.serve("membership", belong(member.clone()));
     obey(&member, commands).await;
+}
+
+/// Is a member of the platform for as long as the node lives, in new sessions too.
+async fn belong(member: Member) -> Result<(), Error> {
+    let profile = Profile::new().role("timers").role("sensors");
+    let _membership = member.coordinator.group(PLATFORM)?.join(profile).await?;
+    std::future::pending().await
 }
 
 async fn obey(member: &Member, mut commands: mpsc::UnboundedReceiver<Command>) {

@@ -70,6 +70,8 @@ impl Write {
 
 /// The election of the node that emits ticks.
 pub(super) const TIMERS: &str = "timers";
+/// The group of all nodes.
+pub(super) const PLATFORM: &str = "platform";
 /// The mutex of the maintenance.
 pub(super) const MAINTENANCE: &str = "maintenance";
 

@@ -1,16 +1,19 @@
 //! The story of a run: what is done to the nodes, and in which order.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ha_core::Coordinator;
 use ha_core::election::{Observation, Observer};
+use ha_core::group::{Change, Group, View};
+use ha_core::runtime::Runtime;
 
 use super::failure::Failure;
 use super::inputs::Sensor;
 use super::node::Node;
-use super::records::TIMERS;
+use super::records::{PLATFORM, TIMERS};
 use super::site::{NODES, Site};
-use super::timeline::{Event, Fault};
+use super::timeline::{Event, Fault, Timeline};
 
 /// How often the story looks whether what it waits for has come.
 const LOOK: Duration = Duration::from_millis(1);
@@ -27,6 +30,7 @@ pub(super) struct Story {
     /// The operator's view: an observer holds nothing and does not count as a node.
     console: Coordinator,
     timers: Observer,
+    members: Group,
 }
 
 /// Starts the nodes, loses some, and stops the others.
@@ -34,7 +38,10 @@ pub(super) async fn tell(site: Site) -> Result<(), Failure> {
     let runtime = site.runtime.clone();
     let console = site.coordinator().node("console").observer().runtime(runtime).connect().await?;
     let timers = console.election(TIMERS)?.observe();
-    let mut story = Story { site, nodes: Vec::new(), console, timers };
+    let members = console.group(PLATFORM)?;
+    let mut story = Story { site, nodes: Vec::new(), console, timers, members };
+    let watching = watch(story.members.clone(), story.site.timeline.clone());
+    story.site.runtime.spawn("members", Box::pin(watching));
     story.nodes = NODES.map(|name| Node::start(&story.site, name)).into();
     story.rest(1.0).await;
     let killed = story.kill_the_leader().await;
@@ -44,6 +51,30 @@ pub(super) async fn tell(site: Site) -> Result<(), Failure> {
     story.restart(killed).await;
     story.shut_the_leader_down().await;
     story.end().await
+}
+
+/// Writes down who comes and goes, as the operator sees it.
+async fn watch(members: Group, timeline: Timeline) {
+    let (mut changes, mut here) = (members.changes(), BTreeSet::new());
+    while let Some(change) = changes.next().await {
+        match change {
+            Change::Joined(member) | Change::Restarted { member, .. } => {
+                here.insert(member.node.clone());
+                timeline.record(Event::Here { node: member.node.clone() });
+            }
+            Change::Left(member) => {
+                here.remove(&member.node);
+                timeline.record(Event::Gone { node: member.node.clone() });
+            }
+            Change::Resynced(view) => {
+                let now: BTreeSet<String> = view.members().map(|member| member.node.clone()).collect();
+                now.difference(&here).for_each(|node| timeline.record(Event::Here { node: node.clone() }));
+                here.difference(&now).for_each(|node| timeline.record(Event::Gone { node: node.clone() }));
+                here = now;
+            }
+            _ => {}
+        }
+    }
 }
 
 impl Story {
@@ -85,11 +116,18 @@ impl Story {
     async fn hand_over(&self) {
         self.act("The leader is asked to hand over: planned changes are quick.");
         let Some(leader) = self.leader() else { return };
-        let Some(heir) = self.nodes.iter().find(|node| node.name != leader.name) else { return };
+        let Some(heir) = self.heir(leader.name).await else { return };
         self.fault(leader.name, Fault::HandsOver);
-        leader.hand_over(heir.name);
+        leader.hand_over(heir);
         self.successor(leader.name).await;
         self.rest(0.5).await;
+    }
+
+    /// A member that is here and can serve, as the operator sees it, other than `leader`.
+    async fn heir(&self, leader: &str) -> Option<&'static str> {
+        let can_lead = |view: &View| view.available().any(|member| member.node != leader);
+        let view = self.members.wait_until(can_lead).await.ok()?;
+        NODES.into_iter().find(|name| *name != leader && view.get(name).is_some_and(|m| m.is_available()))
     }
 
     async fn restart(&mut self, killed: Option<&'static str>) {

@@ -40,6 +40,10 @@ pub(super) enum Event {
     Refused { node: String, thing: String, token: u64, highest: u64 },
     /// A node was shut down: it has released what it held.
     Stopped { node: String },
+    /// The operator sees that a node is a member, for the first time or again.
+    Here { node: String },
+    /// The operator sees that a node is no longer a member.
+    Gone { node: String },
     /// Something did not work that should.
     Trouble { node: Option<String>, message: String },
     /// The end begins: nothing after this has to be taken over.

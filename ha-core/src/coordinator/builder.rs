@@ -17,7 +17,7 @@ use super::supervisor::{Settings, Supervisor};
 use super::{Coordinator, Owner};
 use crate::error::{Error, ErrorKind};
 use crate::names::Name;
-use crate::runtime::{Host, IoThread, LocalHost, Runtime};
+use crate::runtime::{IoThread, LocalProcesses, Processes, Runtime};
 use crate::spi::{Backend, Scope, SessionRequest};
 use crate::token::Ttl;
 
@@ -37,7 +37,7 @@ pub struct CoordinatorBuilder {
     overrun: OverrunPolicy,
     runtime: Option<Arc<dyn Runtime>>,
     observed_by: Option<ObservedBy>,
-    host: Arc<dyn Host>,
+    processes: Arc<dyn Processes>,
     claims: Claims,
 }
 
@@ -56,7 +56,7 @@ impl CoordinatorBuilder {
             overrun: OverrunPolicy::Report,
             runtime: None,
             observed_by: None,
-            host: Arc::new(LocalHost::new()),
+            processes: Arc::new(LocalProcesses::new()),
             claims: Claims::default(),
         }
     }
@@ -136,9 +136,9 @@ impl CoordinatorBuilder {
         self
     }
 
-    /// Asks `host` which process this is, and whether others are gone, instead of the operating system.
-    pub fn host(mut self, host: Arc<dyn Host>) -> Self {
-        self.host = host;
+    /// Asks `processes` which process this is, and whether others are gone, instead of the operating system.
+    pub fn processes(mut self, processes: Arc<dyn Processes>) -> Self {
+        self.processes = processes;
         self
     }
 
@@ -182,7 +182,7 @@ impl CoordinatorBuilder {
         if let Some(observer) = self.observed_by {
             hub.report_to(Reporter::start(observer)?);
         }
-        let identified = (!self.observer).then(|| Identified::new(self.host, self.claims));
+        let identified = (!self.observer).then(|| Identified::new(self.processes, self.claims));
         let settings = Settings { connect_timeout: self.connect_timeout, overrun: self.overrun, identified };
         let supervisor =
             Supervisor::new(Arc::clone(&hub), self.backend, request, settings, commands, io_thread);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::renewal::Validity;
 use crate::names::{Collection, Key, Name};
-use crate::runtime::{Host, Process, is_same};
+use crate::runtime::{Process, Processes, is_same};
 use crate::spi::Entry;
 
 /// Why a predecessor is known to be dead.
@@ -81,19 +81,19 @@ pub(super) fn key(node: &Name) -> Key {
 /// Who this process is, to those who have to know whether it lives.
 #[derive(Clone, Debug)]
 pub(super) struct Identified {
-    host: Arc<dyn Host>,
+    processes: Arc<dyn Processes>,
     claims: Claims,
     process: Process,
 }
 
 impl Identified {
-    pub(super) fn new(host: Arc<dyn Host>, claims: Claims) -> Self {
-        let mut process = host.process();
+    pub(super) fn new(processes: Arc<dyn Processes>, claims: Claims) -> Self {
+        let mut process = processes.process();
         if !claims.unique_machines {
             // Of no use to anybody then, and an id of the machine is not to be spread without need.
             process.machine = None;
         }
-        Self { host, claims, process }
+        Self { processes, claims, process }
     }
 
     /// What the store is told.
@@ -111,7 +111,7 @@ impl Identified {
                 // It is this very process: another coordinator of it has the name, and is not dead whatever is asserted.
                 return None;
             }
-            if shares_pids && self.host.is_gone(other) {
+            if shares_pids && self.processes.is_gone(other) {
                 return Some(Death::ProcessGone);
             }
             let another_boot = other.boot.is_some() && me.boot.is_some() && other.boot != me.boot;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::{Claims, Death, Identified, Record};
-use crate::runtime::{Host, Process};
+use crate::runtime::{Process, Processes};
 
 /// A machine on which everything that `gone` names is gone.
 #[derive(Debug)]
@@ -10,7 +10,7 @@ struct Planted {
     gone: bool,
 }
 
-impl Host for Planted {
+impl Processes for Planted {
     fn process(&self) -> Process {
         self.me.clone()
     }
@@ -71,7 +71,7 @@ fn an_asserted_identity_proves_the_death_of_everybody_but_ourselves() {
 
 #[test]
 fn the_id_of_the_machine_is_stored_only_where_it_is_declared_unique() {
-    let host = || Arc::new(Planted { me: process("m", "b", "n", 2), gone: false });
-    assert_eq!(Identified::new(host(), NONE).process().machine, None);
-    assert_eq!(Identified::new(host(), MACHINES).process().machine.as_deref(), Some("m"));
+    let planted = || Arc::new(Planted { me: process("m", "b", "n", 2), gone: false });
+    assert_eq!(Identified::new(planted(), NONE).process().machine, None);
+    assert_eq!(Identified::new(planted(), MACHINES).process().machine.as_deref(), Some("m"));
 }

@@ -93,7 +93,8 @@ impl Group {
         answer.unwrap_or_else(|_gone| Err(closed("join group", self.name())))
     }
 
-    /// The present view; the first time, once anything is known. Later without waiting.
+    /// The present view; the first time, once anything is known. Later without waiting, as long as this handle, a clone or its [`Changes`] are kept:
+    /// with the last of them the watch ends, and another handle begins anew.
     ///
     /// # Errors
     /// `Closed` after a shutdown.

@@ -5,9 +5,9 @@
 //! runtime delays no renewal.
 
 mod clock;
-mod host;
 mod instant;
 mod io_thread;
+mod processes;
 mod timer;
 
 use std::fmt;
@@ -15,10 +15,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-pub(crate) use host::is_same;
-pub use host::{Host, LocalHost, Process};
 pub use instant::Instant;
 pub use io_thread::{IoThread, TokioRuntime};
+pub(crate) use processes::is_same;
+pub use processes::{LocalProcesses, Process, Processes};
 
 /// A boxed future that can be moved between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

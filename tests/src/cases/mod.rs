@@ -15,6 +15,7 @@ mod guards;
 mod incarnations;
 mod leadership;
 mod lock_all;
+mod members_in_trouble;
 mod membership;
 mod mutex;
 mod names;
@@ -63,6 +64,7 @@ const REGISTRY: &[&[Case]] = &[
     takeover::CASES,
     membership::CASES,
     views::CASES,
+    members_in_trouble::CASES,
     cancellation::CASES,
     crashes::CASES,
     forgetting::CASES,

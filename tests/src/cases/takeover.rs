@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ha_core::group::Profile;
-use ha_core::runtime::{Host, IoThread};
+use ha_core::runtime::{IoThread, Processes};
 use ha_core::spi::{Collection, Entry, Session, Txn};
 use ha_core::{Coordinator, CoordinatorBuilder, ErrorKind, Event, LossReason};
 
@@ -43,15 +43,15 @@ crate::case::cases! {
 
 const NODE: &str = "box-1";
 
-/// A process of the node on `host`, whose session does not run out within the case.
-fn process(cx: &Context, host: Arc<dyn Host>) -> CoordinatorBuilder {
-    cx.builder(NODE).host(host)
+/// A process of the node seen by `processes`, whose session does not run out within the case.
+fn process(cx: &Context, processes: Arc<dyn Processes>) -> CoordinatorBuilder {
+    cx.builder(NODE).processes(processes)
 }
 
-/// A process of the node on `host` and on a thread that can be stopped. With the short ttl if it is `mortal`.
-async fn doomed(cx: &Context, host: Arc<dyn Host>, mortal: bool) -> (Coordinator, IoThread) {
+/// A process of the node on `processes` and on a thread that can be stopped. With the short ttl if it is `mortal`.
+async fn doomed(cx: &Context, processes: Arc<dyn Processes>, mortal: bool) -> (Coordinator, IoThread) {
     let thread = IoThread::start().unwrap();
-    let builder = process(cx, host).runtime(Arc::new(thread.runtime()));
+    let builder = process(cx, processes).runtime(Arc::new(thread.runtime()));
     let builder = if mortal { builder.ttl(cx.ttl()) } else { builder };
     (builder.connect().await.unwrap(), thread)
 }
@@ -174,7 +174,7 @@ async fn lost_requests_and_replies_make_no_second_owner(cx: Context) {
 }
 
 /// Waits for the predecessor, which runs no more but may be frozen only, and sees to it that it has lost before anything is granted.
-async fn waits_for_the_unproven(cx: &Context, old: Arc<dyn Host>, new: CoordinatorBuilder) {
+async fn waits_for_the_unproven(cx: &Context, old: Arc<dyn Processes>, new: CoordinatorBuilder) {
     let (old, thread) = doomed(cx, old, true).await;
     let held = old.mutex("deploy").unwrap().acquire().await.unwrap();
     thread.stop();

@@ -171,6 +171,7 @@ impl Cluster {
                 .ttl(self.plan.ttl)
                 .connect_timeout(Duration::from_secs(5))
                 .runtime(life.runtime.clone())
+                .processes(Arc::new(super::processes::Lives::new(life)))
                 .connect()
                 .await;
             match connected {

@@ -18,6 +18,7 @@ mod nemesis;
 mod network;
 mod node;
 mod plan;
+mod processes;
 mod random;
 mod recorder;
 mod requests;

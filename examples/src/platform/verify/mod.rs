@@ -1,6 +1,7 @@
 //! The verification: what the platform did, judged by its output files alone.
 
 mod fence;
+mod members;
 mod outputs;
 mod polls;
 mod readings;
@@ -79,6 +80,7 @@ fn judge(folder: &Path, outputs: &Outputs) -> Verdict {
         takeovers::check_order(outputs),
         fence::check_accepted(outputs),
         fence::check_late_writes(outputs),
+        members::check(outputs),
         sections::check(outputs),
         readings::check(outputs),
     ];

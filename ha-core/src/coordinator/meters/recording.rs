@@ -49,7 +49,7 @@ impl Meters {
             Event::Closed => self.down(),
             Event::Joined { group, .. } => gauge!("ha_member", self.with("group", group.clone())).set(1.0),
             Event::Left { group, .. } => gauge!("ha_member", self.with("group", group.clone())).set(0.0),
-            Event::Granted { .. } | Event::Ended { .. } | Event::Missed(_) => {}
+            Event::Granted { .. } | Event::Ended { .. } | Event::Predecessor { .. } | Event::Missed(_) => {}
         }
     }
 

@@ -72,8 +72,8 @@ pub(crate) fn is_same(one: &Option<String>, other: &Option<String>) -> bool {
     one.is_some() && one == other
 }
 
-/// The seam between the toolkit and the processes of this machine. A test plants what it needs; services use [`LocalHost`].
-pub trait Host: Send + Sync + fmt::Debug + 'static {
+/// The seam between the toolkit and the processes of this machine. A test plants what it needs; services use [`LocalProcesses`].
+pub trait Processes: Send + Sync + fmt::Debug + 'static {
     /// The process that asks.
     fn process(&self) -> Process;
 
@@ -92,9 +92,9 @@ pub trait Host: Send + Sync + fmt::Debug + 'static {
 /// Two copies of one running virtual machine have the same boot and the same processes. Whoever copies running machines gives their nodes other names.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
-pub struct LocalHost {}
+pub struct LocalProcesses {}
 
-impl LocalHost {
+impl LocalProcesses {
     /// The machine that this process runs on.
     #[must_use]
     pub fn new() -> Self {
@@ -103,7 +103,7 @@ impl LocalHost {
 }
 
 #[cfg(not(target_os = "linux"))]
-impl Host for LocalHost {
+impl Processes for LocalProcesses {
     fn process(&self) -> Process {
         Process::unknown()
     }
@@ -114,7 +114,7 @@ impl Host for LocalHost {
 }
 
 #[cfg(target_os = "linux")]
-impl Host for LocalHost {
+impl Processes for LocalProcesses {
     fn process(&self) -> Process {
         let text = |path: &str| {
             let text = std::fs::read_to_string(path).ok()?;
@@ -189,5 +189,5 @@ mod linux {
 }
 
 #[cfg(all(test, target_os = "linux"))]
-#[path = "host_test.rs"]
+#[path = "processes_test.rs"]
 mod tests;

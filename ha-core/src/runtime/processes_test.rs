@@ -1,64 +1,62 @@
-use super::{Host, LocalHost, Process, linux};
-
-/// A process that ended and was reaped, as it was recorded while it ran.
-fn ended() -> Process {
-    let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-    let started = linux::started(child.id()).unwrap();
-    let me = LocalHost::new().process();
-    let process = Process { pid: Some(child.id()), started: Some(started), ..me };
-    assert!(!LocalHost::new().is_gone(&process), "it runs");
-    child.kill().unwrap();
-    child.wait().unwrap();
-    process
-}
+use super::{LocalProcesses, Process, Processes, linux};
 
 #[test]
 fn a_process_knows_itself_and_is_not_gone() {
-    let me = LocalHost::new().process();
+    let me = LocalProcesses::new().process();
     assert!(me.boot.is_some() && me.pid_namespace.is_some() && me.started.is_some());
     assert!(me.shares_pids_with(&me));
-    assert_eq!(me, LocalHost::new().process());
-    assert!(!LocalHost::new().is_gone(&me));
+    assert_eq!(me, LocalProcesses::new().process());
+    assert!(!LocalProcesses::new().is_gone(&me));
 }
 
 #[test]
-fn a_process_that_was_killed_and_reaped_is_gone() {
-    assert!(LocalHost::new().is_gone(&ended()));
+fn a_process_is_gone_once_it_was_killed_and_reaped() {
+    let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    let started = linux::started(child.id());
+    let process = Process { pid: Some(child.id()), started, ..LocalProcesses::new().process() };
+    assert!(started.is_some() && !LocalProcesses::new().is_gone(&process), "it runs");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(LocalProcesses::new().is_gone(&process));
 }
 
 #[test]
 fn a_killed_process_that_nobody_has_reaped_is_not_gone_yet() {
     let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
     let started = linux::started(child.id()).unwrap();
-    let process = Process { pid: Some(child.id()), started: Some(started), ..LocalHost::new().process() };
+    let process =
+        Process { pid: Some(child.id()), started: Some(started), ..LocalProcesses::new().process() };
     child.kill().unwrap();
-    assert!(!LocalHost::new().is_gone(&process));
+    assert!(!LocalProcesses::new().is_gone(&process));
     child.wait().unwrap();
-    assert!(LocalHost::new().is_gone(&process));
+    assert!(LocalProcesses::new().is_gone(&process));
 }
 
 #[test]
 fn an_id_that_another_process_has_now_proves_that_the_first_is_gone() {
-    let me = LocalHost::new().process();
+    let me = LocalProcesses::new().process();
     let earlier = Process { started: me.started.map(|started| started - 1), ..me.clone() };
-    assert!(LocalHost::new().is_gone(&earlier));
+    assert!(LocalProcesses::new().is_gone(&earlier));
 }
 
 #[test]
 fn start_times_of_another_time_namespace_prove_nothing() {
-    let me = LocalHost::new().process();
+    let me = LocalProcesses::new().process();
     let started = me.started.map(|started| started - 1);
     let elsewhere = Process { started, time_namespace: Some("time:[1]".into()), ..me };
-    assert!(!LocalHost::new().is_gone(&elsewhere));
+    assert!(!LocalProcesses::new().is_gone(&elsewhere));
 }
 
 #[test]
 fn a_process_of_which_too_little_is_known_is_not_gone() {
-    let me = LocalHost::new().process();
-    assert!(!LocalHost::new().is_gone(&Process::unknown()));
-    assert!(!LocalHost::new().is_gone(&Process { started: None, ..me.clone() }));
+    let me = LocalProcesses::new().process();
+    assert!(!LocalProcesses::new().is_gone(&Process::unknown()));
+    assert!(!LocalProcesses::new().is_gone(&Process { started: None, ..me.clone() }));
     for pid in [0, u32::MAX] {
-        assert!(!LocalHost::new().is_gone(&Process { pid: Some(pid), ..me.clone() }), "{pid} is nobody's id");
+        assert!(
+            !LocalProcesses::new().is_gone(&Process { pid: Some(pid), ..me.clone() }),
+            "{pid} is nobody's id"
+        );
     }
     assert!(!Process::unknown().shares_pids_with(&Process::unknown()));
     assert!(!me.shares_pids_with(&Process { boot: Some("another".into()), ..me.clone() }));
