@@ -6,7 +6,6 @@ use std::time::Duration;
 use ha_core::Coordinator;
 use ha_core::election::{Observation, Observer};
 use ha_core::group::{Change, Group, View};
-use ha_core::runtime::Runtime;
 
 use super::failure::Failure;
 use super::inputs::Sensor;
