@@ -25,7 +25,8 @@ struct Api {
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     // On a store of several machines these are processes, and the URL is all that differs.
-    let router = connect("router").await?.group("api")?;
+    let node = connect("router").await?;
+    let router = node.group("api")?;
     tokio::spawn(tell_changes(router.clone()));
     let mut nodes = Vec::new();
     for number in 1..=3 {
@@ -56,7 +57,7 @@ async fn main() -> Result<(), Error> {
     expect(&router, "box-2 is left alone", |view| view.members().map(|m| m.node.as_str()).eq(["box-2"]))
         .await?;
     println!("done");
-    Ok(())
+    node.shutdown(TTL).await
 }
 
 async fn connect(node: &str) -> Result<Coordinator, Error> {

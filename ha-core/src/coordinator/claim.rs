@@ -18,6 +18,8 @@ use crate::view::View;
 
 /// How long to wait before asking a backend again that could not be reached.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How many rounds follow each other without a pause: the owner, its end, our entry.
+const ROUNDS: usize = 3;
 /// How often it is looked whether an owner that lived has died: it may have been about to.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -56,7 +58,13 @@ impl Claim {
 
     /// Takes the name. `found` is what was there when the session was opened, if that was looked at.
     pub(super) async fn take(&self, mut found: Option<Found>) -> Result<(), Error> {
+        let mut rounds = 0;
         loop {
+            rounds += 1;
+            if rounds > ROUNDS {
+                // What was ended is still shown: its end takes its time.
+                self.hub.runtime().sleep_until(self.now() + PAUSE).await;
+            }
             let now = match found.take() {
                 Some(found) => Ok(found),
                 None => read(&*self.session, &self.key).await,

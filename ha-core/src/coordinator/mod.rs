@@ -119,7 +119,7 @@ impl Coordinator {
         Ok(Election::new(&self.0.hub, Name::parse_user("election", name)?))
     }
 
-    /// The group of this name.
+    /// The group of this name. It does not keep the coordinator: dropping the last clone of that ends the session under it.
     ///
     /// # Errors
     /// `InvalidInput` for a bad name; `Unsupported` on an observer that wants to join comes later, from the call.

@@ -29,6 +29,14 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant::new("ending_deletes_the_entries_only", "sessions::another_session_is_ended_as_a_whole", || {
         Arc::new(EntriesOnly)
     }),
+    Mutant::new(
+        "ending_another_session_does_nothing",
+        "takeover::a_node_whose_predecessor_is_proven_dead_is_back_at_once",
+        || Arc::new(Unended),
+    ),
+    Mutant::new("ending_leaves_members_behind", "takeover::nothing_of_the_dead_is_left", || {
+        Arc::new(MembersLeft)
+    }),
     Mutant::new("session_ids_are_repeated", "sessions::session_ids_are_never_repeated", || {
         Arc::new(OneId::default())
     }),
@@ -125,6 +133,32 @@ impl Defect for EntriesOnly {
             for entry in owned(&**session, &[collection], other).await {
                 drop(session.commit(Txn::new().delete(entry.stamp().clone())).await?);
             }
+        }
+        Ok(())
+    }
+}
+
+/// Says that it has ended a session, and lets it live.
+#[derive(Debug)]
+struct Unended;
+
+#[async_trait]
+impl Defect for Unended {
+    async fn end(&self, _: &Arc<dyn Session>, _: &SessionId) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Deletes the name of a node that it is to end, and nothing else of its session.
+#[derive(Debug)]
+struct MembersLeft;
+
+#[async_trait]
+impl Defect for MembersLeft {
+    async fn end(&self, session: &Arc<dyn Session>, other: &SessionId) -> Result<(), Error> {
+        let names = ha_core::spi::Collection::parse(&["_ha", "nodes", "box-1"])?;
+        for entry in owned(&**session, &[names], other).await {
+            session.commit(Txn::new().delete(entry.stamp().clone())).await?;
         }
         Ok(())
     }
