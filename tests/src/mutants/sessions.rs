@@ -158,7 +158,7 @@ impl Defect for MembersLeft {
     async fn end(&self, session: &Arc<dyn Session>, other: &SessionId) -> Result<(), Error> {
         let names = ha_core::spi::Collection::parse(&["_ha", "nodes", "box-1"])?;
         for entry in owned(&**session, &[names], other).await {
-            session.commit(Txn::new().delete(entry.stamp().clone())).await?;
+            drop(session.commit(Txn::new().delete(entry.stamp().clone())).await?);
         }
         Ok(())
     }
