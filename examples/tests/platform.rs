@@ -87,7 +87,7 @@ fn the_platform_survives_its_losses_and_its_output_proves_it() {
     let verdict = verdict(&run);
     assert_eq!((run.status.code(), failed(&verdict)), (Some(0), vec![]));
     assert_eq!(verdict["verdict"], "passed");
-    assert_eq!(verdict["checks"].as_array().unwrap().len(), 10);
+    assert_eq!(verdict["checks"].as_array().unwrap().len(), 11);
     for (cause, planned) in
         [("killed", false), ("frozen", false), ("cut_off", false), ("hands_over", true), ("shuts_down", true)]
     {

@@ -101,8 +101,8 @@ async fn a_restarted_node_is_member_and_leader_within_three_round_trips(cx: Cont
     let (group, election) = (new.group("api").unwrap(), new.election("timers").unwrap());
     let both = async { tokio::join!(group.join(Profile::new()), election.campaign()) };
     let (member, leader) = cx.within("it is back", SOON, both).await;
-    assert!(member.unwrap().incarnation().is_some() && leader.unwrap().is_valid());
     let back = (counts.listings() - listings, counts.commits() - commits);
+    assert!(member.unwrap().incarnation().is_some() && leader.unwrap().is_valid());
     assert_eq!(back, (0, 2), "a commit to be a member; a look and a commit to lead");
 }
 
