@@ -30,8 +30,6 @@ pub enum Bug {
     // Read-write locks and semaphores.
     /// Every share of a semaphore counts as one permit.
     WeightsIgnored,
-    /// Of those who keep a place out only one is watched.
-    OneOfManyWatched,
     /// A reader passes writers.
     ReadersPassWriters,
     // The election.
@@ -90,7 +88,6 @@ impl Bug {
         Self::ResurrectedPlacesKept,
         Self::DropKeepsLock,
         Self::WeightsIgnored,
-        Self::OneOfManyWatched,
         Self::ReadersPassWriters,
         Self::WithdrawnWhileGranted,
         Self::SessionsRecordIsMine,

@@ -8,7 +8,7 @@ use crate::stage::Verdict;
 use crate::workspace::Workspace;
 
 /// How long each recipe is run on seeds that nobody has run before, in seconds.
-const FRESH: &str = "60";
+const FRESH: &str = "40";
 /// How many seeds two processes have to run alike.
 const ALIKE: &str = "1000";
 /// How many digits of the commit choose the first seed: the product with the seeds of a run stays a seed.

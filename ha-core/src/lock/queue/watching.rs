@@ -41,10 +41,7 @@ impl Queue {
         }
         // What is ours is changed by us: its commit tells.
         let ours: BTreeSet<&Key> = self.places.iter().map(|place| &place.key).collect();
-        let mut keys: Vec<&Key> = keeping_out.map(Stamp::key).filter(|key| !ours.contains(key)).collect();
-        if planted(Bug::OneOfManyWatched) {
-            keys.truncate(1);
-        }
+        let keys: Vec<&Key> = keeping_out.map(Stamp::key).filter(|key| !ours.contains(key)).collect();
         if keys.len() > MANY {
             return vec![WatchTarget::Collection(self.collection.clone())];
         }
