@@ -116,8 +116,12 @@ async fn a_hundred_permits_are_counted(cx: Context) {
     let mut held = cx.within("all of them", 50, tasks.join_all()).await;
     assert!(there.try_acquire_many(2).await.unwrap().is_none(), "one is left");
     held.push(there.try_acquire().await.unwrap().expect("one is left"));
-    let waiting = tokio::spawn(async move { here.acquire_many(3).await.unwrap() });
+    // Of a node that gives none back: only its watch tells it.
+    let (_third, elsewhere) = semaphore(&cx, "third", 101).await;
+    let mut waiting = tokio::spawn(async move { elsewhere.acquire_many(3).await.unwrap() });
     queued(&cx, &*cx.session().await, "runs", 102).await;
+    // By then it watches: what vanishes later is news.
+    cx.not_within("three permits", Duration::from_millis(200), &mut waiting).await;
     for left in [2, 1, 0] {
         assert!(!waiting.is_finished(), "three are asked for");
         held.swap_remove(left * 7).release().await.unwrap();

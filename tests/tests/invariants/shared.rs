@@ -239,7 +239,7 @@ const L11: Table = Table {
             "two in turn",
             "0 n calm; 1 b want 1; 1 c want 1; 2 a want 1; 600 b has 1 5 1/9; 605 c has 1 6 1/9; 610 b end 1 released; 610 c end 1 released; 620 c use 2 7 630 1/9; 640 a has 1 8 9/9; 650 a end 1 released",
         ),
-        ("it gives up in the end", "0 n calm; 1 a want 1; 600 b use 1 5 610 1/9; 700 a quit 1"),
+        ("it gives up long after", "0 n calm; 1 a want 1; 600 b use 1 5 610 1/9; 1300 a quit 1"),
         (
             "another node stays broken",
             "0 n fault 1 cut c; 0 n calm; 1 a want 1; 600 b use 1 5 610 1/9; 640 a has 1 7 9/9; 650 a end 1 released",
