@@ -61,7 +61,20 @@ mod tests {
     fn two_addresses_are_different_and_both_can_be_listened_on() {
         let (one, other) = (Address::free(&[2379]), Address::free(&[2379]));
         assert_ne!(one, other);
-        let _listeners = [one, other].map(|address| TcpListener::bind(address.port(2379)).unwrap());
+        let listen = |address: Address| {
+            // A process that another test starts just now may have the probe's listener for a moment.
+            let pause = std::time::Duration::from_millis(20);
+            let attempts = (0..100).map(|_| TcpListener::bind(address.port(2379)));
+            attempts
+                .inspect(|bound| {
+                    if bound.is_err() {
+                        std::thread::sleep(pause)
+                    }
+                })
+                .find_map(Result::ok)
+                .unwrap()
+        };
+        let _listeners = [one, other].map(listen);
         assert!(!one.is_free(&[2379]) && !other.is_free(&[2380, 2379]));
     }
 }
