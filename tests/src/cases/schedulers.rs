@@ -112,7 +112,13 @@ async fn work(id: usize, semaphore: Semaphore, site: Arc<Site>, dead: Arc<Atomic
             tokio::time::sleep(Duration::from_millis(1)).await;
             continue;
         };
-        let guard = semaphore.acquire().await.unwrap();
+        let guard = match semaphore.acquire().await {
+            Ok(guard) => guard,
+            Err(error) => {
+                assert!(gone(), "{error}");
+                return;
+            }
+        };
         if !gone() {
             site.shares.enter(&guard, 1);
             tokio::time::sleep(Duration::from_millis(1)).await;
