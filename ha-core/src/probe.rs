@@ -13,7 +13,7 @@
 //! let health = probe::health(&node);                      // GET /health
 //! assert_eq!((health.status(), health.body().state), (200, "healthy"));
 //! let leader = probe::leader(&node, &timers);             // GET /leader
-//! assert_eq!((leader.status(), leader.to_json()), (503, r#"{"node":"box-1","state":"unknown","leader":null}"#.into()));
+//! assert_eq!((leader.status(), &leader.body().leader), (503, &None));    // nobody stands yet
 //! # Ok(())
 //! # }
 //! ```
