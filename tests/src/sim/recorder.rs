@@ -36,6 +36,8 @@ struct State {
     mistakes: Vec<String>,
     /// The tokens of grants whose entries an administrator has deleted, and when.
     deleted: BTreeMap<u64, u64>,
+    /// When the store forgot its latest commits for the last time.
+    forgot: Option<u64>,
     /// When the latest fault of each node was healed.
     healed: BTreeMap<String, u64>,
     /// Whether the network holds nothing up.
@@ -62,7 +64,10 @@ impl State {
             !self.calm || is_struck || self.healed.get(&life.name).is_some_and(|healed| *healed > since)
         };
         let recent = |at: &u64| held_up(*at) || now < at + nanos(2 * PATIENCE);
-        self.condemned.contains(&process) || self.deleted.get(&token).is_some_and(recent)
+        // A store that forgets brings back what was deleted, and its holder, who has heard of neither, goes on from it.
+        let is_back = |at: &u64| self.forgot.is_some_and(|forgot| forgot >= *at);
+        let is_excused = |at: &u64| recent(at) || is_back(at);
+        self.condemned.contains(&process) || self.deleted.get(&token).is_some_and(is_excused)
     }
 }
 
@@ -180,7 +185,9 @@ impl Recorder {
 
     /// The store forgot its latest commits.
     pub(super) fn forgot(&self, generation: u64) {
-        self.push(&mut self.state(), "store", 1, Event::Discontinuity { generation });
+        let mut state = self.state();
+        state.forgot = Some(self.world.now());
+        self.push(&mut state, "store", 1, Event::Discontinuity { generation });
     }
 
     /// Something went wrong that cannot go wrong.
