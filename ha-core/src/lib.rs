@@ -57,6 +57,7 @@ pub mod memory;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 mod names;
+pub mod partition;
 pub mod probe;
 pub mod runtime;
 pub mod spi;
