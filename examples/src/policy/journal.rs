@@ -41,6 +41,11 @@ impl Journal {
         state.executed == state.requests
     }
 
+    /// Whether `scheduler` is in the middle of an execution.
+    pub(super) fn is_executing(&self, scheduler: &str) -> bool {
+        self.state().taken.values().any(|(owner, runs)| *runs && owner == scheduler)
+    }
+
     /// The execution begins.
     pub(super) fn begin(&self, request: u32) {
         let mut state = self.state();

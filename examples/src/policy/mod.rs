@@ -114,8 +114,10 @@ async fn play(options: &Options, output: &mut dyn Write) -> Result<Verdict, Erro
         (0..options.schedulers).map(|at| Scheduler::start(&site, name(at))).collect();
     for kill in 1..=options.kills {
         let after = options.requests / (options.kills + 1) * kill;
-        wait_until(&site, options, || site.journal.executed() >= after).await;
         let victim = kill as usize % schedulers.len().max(1);
+        // In the middle of its work: that is when a permit could be lost.
+        let is_time = || site.journal.executed() >= after && site.journal.is_executing(&name(victim));
+        wait_until(&site, options, is_time).await;
         let died = schedulers[victim].kill();
         say(format!("{} is killed, and {died} executions with it", name(victim)));
         schedulers[victim] = Scheduler::start(&site, name(victim));

@@ -24,11 +24,12 @@ const REQUESTS: u32 = 500;
 const KILL_EVERY: usize = 80;
 
 /// The requests, and who works on which.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Desk {
     waiting: BTreeSet<u32>,
     running: BTreeMap<u32, usize>,
     done: BTreeSet<u32>,
+    dead: BTreeSet<usize>,
 }
 
 #[derive(Debug)]
@@ -44,6 +45,9 @@ impl Site {
 
     fn next(&self, scheduler: usize) -> Option<u32> {
         let mut desk = self.desk();
+        if desk.dead.contains(&scheduler) {
+            return None;
+        }
         let request = desk.waiting.pop_first()?;
         desk.running.insert(request, scheduler);
         Some(request)
@@ -52,6 +56,7 @@ impl Site {
     /// Others go on with what the dead one had.
     fn bury(&self, scheduler: usize) {
         let mut desk = self.desk();
+        desk.dead.insert(scheduler);
         let (dead, alive) =
             std::mem::take(&mut desk.running).into_iter().partition(|(_, other)| *other == scheduler);
         desk.running = alive;
@@ -60,8 +65,12 @@ impl Site {
     }
 
     /// A request whose permit was lost on the way is executed again.
-    fn executed(&self, request: u32, valid: bool) {
+    fn executed(&self, scheduler: usize, request: u32, valid: bool) {
         let mut desk = self.desk();
+        if desk.dead.contains(&scheduler) {
+            // Others have gone on with it.
+            return;
+        }
         desk.running.remove(&request);
         if valid {
             desk.done.insert(request);
@@ -127,14 +136,16 @@ async fn work(id: usize, semaphore: Semaphore, site: Arc<Site>, dead: Arc<Atomic
             // Nobody tells the store, and nobody ends the grant but its own clock.
             std::future::pending::<()>().await;
         }
-        site.executed(request, guard.is_valid());
+        let valid = guard.is_valid();
         site.shares.leave(&guard);
-        guard.release().await.unwrap();
+        let released = guard.release().await;
+        assert!(released.is_ok() || gone(), "{released:?}");
+        site.executed(id, request, valid);
     }
 }
 
 async fn a_threshold_holds_and_no_permit_is_lost_while_schedulers_are_killed(cx: Context) {
-    let desk = Desk { waiting: (0..REQUESTS).collect(), running: BTreeMap::new(), done: BTreeSet::new() };
+    let desk = Desk { waiting: (0..REQUESTS).collect(), ..Desk::default() };
     let site = Arc::new(Site { desk: Mutex::new(desk), shares: Shares::new(THRESHOLD.into()) });
     let mut schedulers = Vec::new();
     for id in 0..SCHEDULERS {
@@ -163,5 +174,8 @@ async fn a_threshold_holds_and_no_permit_is_lost_while_schedulers_are_killed(cx:
     cx.until("nobody is left", 20, async || places(&*judge, "policy").await.is_empty()).await;
     for mut scheduler in schedulers {
         scheduler.tasks.abort_all();
+        while let Some(ended) = scheduler.tasks.join_next().await {
+            assert!(ended.as_ref().err().is_none_or(|error| !error.is_panic()), "{ended:?}");
+        }
     }
 }
