@@ -22,6 +22,11 @@ pub(crate) fn open(url: &StoreUrl) -> Result<Arc<dyn Backend>, Error> {
             let config = ha_backend_etcd::EtcdConfig::from_url(url)?;
             Ok(Arc::new(ha_backend_etcd::EtcdBackend::new(config)))
         }
+        #[cfg(feature = "local")]
+        Scheme::Local => {
+            let config = ha_backend_local::LocalConfig::from_url(url)?;
+            Ok(Arc::new(ha_backend_local::LocalBackend::new(config)))
+        }
         scheme => Err(Error::new(ErrorKind::Unsupported, "connect to").on(url).because(missing(scheme))),
     }
 }
@@ -32,8 +37,11 @@ fn missing(scheme: Scheme) -> String {
         Scheme::Etcd | Scheme::Etcds => {
             format!("{scheme}: needs the feature `etcd` of ha-toolkit; build with it")
         }
+        Scheme::Local => {
+            format!("{scheme}: needs the feature `local` of ha-toolkit; build with it")
+        }
         scheme => format!(
-            "this release has no backend for {scheme}: yet, only for memory:, which serves one process, and etcd:"
+            "this release has no backend for {scheme}: yet, only for memory:, which serves one process, local: and etcd:"
         ),
     }
 }
@@ -46,7 +54,6 @@ mod tests {
     #[test]
     fn a_scheme_without_a_backend_is_unsupported_and_says_what_there_is() {
         for text in [
-            "local:///var/lib/ha.db",
             "zk://h",
             "zks://h",
             "redis://:trustno1@h",
@@ -73,6 +80,26 @@ mod tests {
             let message = error.to_string();
             assert!(message.contains("feature `etcd`") && !message.contains("trustno1"), "{message}");
         }
+    }
+
+    #[cfg(not(feature = "local"))]
+    #[test]
+    fn a_local_file_without_its_feature_says_which_one_it_is() {
+        let error = open(&StoreUrl::parse("local:///var/lib/ha.db").unwrap()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("feature `local`"), "{error}");
+    }
+
+    #[cfg(feature = "local")]
+    #[test]
+    fn a_local_file_is_not_touched_before_it_is_used_and_its_options_are_known() {
+        let backend = open(&StoreUrl::parse("local:///does/not/exist/ha.db?timeout=1s").unwrap()).unwrap();
+        assert_eq!(backend.capabilities().backend, "local");
+        let error = open(&StoreUrl::parse("local:///ha.db?timout=1s").unwrap()).unwrap_err();
+        assert!(
+            error.kind() == ErrorKind::InvalidInput && error.to_string().contains("\"timout\""),
+            "{error}"
+        );
     }
 
     #[cfg(feature = "etcd")]

@@ -33,6 +33,7 @@
 //! | URL | backend | serves | feature |
 //! |---|---|---|---|
 //! | `memory:` `memory:name` | [`memory`] | the tasks and threads of one process | always there |
+//! | `local:///var/lib/ha.db` | a SQLite file on a local disk | the processes of one machine | `local` (its build needs a C compiler) |
 //! | `etcd://h1,h2,h3` `etcds://...` | an etcd cluster, 3.4 or later | everybody who reaches the cluster | `etcd` (its build needs `protoc`) |
 //!
 //! The other schemes that [`StoreUrl`] knows are refused by [`Builder::connect`] until their backends exist.

@@ -5,6 +5,7 @@ use crate::{examples, setup, sim, suite, verify};
 
 const BEFORE_VERIFY: &[Stage] = &[Stage { name: "setup", budget: minutes(3), run: setup::run }];
 pub(crate) const AFTER_VERIFY: &[Stage] = &[
+    Stage { name: "local", budget: minutes(3), run: suite::local },
     Stage { name: "examples", budget: minutes(3), run: examples::run },
     Stage { name: "sim", budget: minutes(8), run: sim::stage },
 ];

@@ -44,6 +44,14 @@ pub(crate) fn tests(workspace: &Workspace) -> Result<Verdict, Failure> {
     Ok(Verdict::Passed)
 }
 
+/// All that runs on a file: in one process for each set of cases, since nextest would start one for each case.
+pub(crate) fn local(workspace: &Workspace) -> Result<Verdict, Failure> {
+    let mut tests =
+        workspace.cargo(["test", "--locked", "--package", "ha-backend-local", "--tests", "--no-fail-fast"]);
+    command::run(tests.args(["--", "--test-threads", THREADS]))?;
+    Ok(Verdict::Passed)
+}
+
 /// The tools that break servers, and all that runs on etcd: by the test runner of cargo, since nextest would start the servers
 /// anew for each case.
 pub(crate) fn etcd(workspace: &Workspace) -> Result<Verdict, Failure> {

@@ -1,0 +1,231 @@
+//! The one thread of this process that writes: it does together what came together.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ha_core::{Error, ErrorKind};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::clock::Moment;
+use crate::config::Durability;
+use crate::error::{Failure, is_busy};
+use crate::keys::Number;
+use crate::life;
+use crate::queue::{Job, Refusal};
+use crate::schema::{self, Found};
+use crate::site::Shared;
+use crate::step::Step;
+
+const OPEN: &str = "open the local store";
+const COMMIT: &str = "commit";
+
+/// The most steps of one batch: an answer should not wait for many others.
+const BATCH_MAX: usize = 128;
+
+/// How long to wait for programs that write without passing the gate, before looking whether anybody still wants to write.
+const BUSY_WAIT: Duration = Duration::from_millis(50);
+
+/// After how many batches the log is moved into the database, outside of the gate.
+const CHECKPOINT_EVERY: u32 = 256;
+
+/// Serves the queue until nobody can fill it any more.
+pub(crate) fn serve(shared: &Arc<Shared>) {
+    let opened = open(shared);
+    let mut connection = match opened {
+        Ok(connection) => connection,
+        Err(error) => return shared.end(&Refusal::of(&error)),
+    };
+    shared.inbox.want();
+    let mut batches = 0;
+    while shared.queue.wait() {
+        if shared.is_moved() {
+            return shared.end_moved();
+        }
+        let Ok(inside) = shared.gate.enter() else {
+            return shared.end(&Refusal {
+                kind: ErrorKind::Unavailable,
+                reason: "the locks of the operating system do not work here".into(),
+            });
+        };
+        let done = batch(shared, &mut connection);
+        drop(inside);
+        done.publish(shared);
+        batches += 1;
+        if batches % CHECKPOINT_EVERY == 0 {
+            // In the way of nobody; what cannot be moved now is moved later.
+            drop(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())));
+        }
+    }
+}
+
+/// What a batch came to, to be told once others can write again.
+#[derive(Default)]
+struct Done {
+    jobs: Vec<(Box<dyn Job>, Option<Error>)>,
+    changed: bool,
+    ended: Vec<Number>,
+}
+
+impl Done {
+    fn publish(self, shared: &Shared) {
+        if self.changed {
+            shared.bell.ring();
+        }
+        for (job, failed) in self.jobs {
+            job.answer(failed);
+        }
+        for number in self.ended {
+            life::remove(&shared.folder, number);
+        }
+        if self.changed {
+            shared.inbox.committed();
+        }
+    }
+}
+
+/// Does what waits, in one transaction; each step on its own if that fails.
+fn batch(shared: &Shared, connection: &mut Connection) -> Done {
+    let mut jobs = match begin(connection) {
+        Ok(()) => shared.queue.take(BATCH_MAX),
+        Err(error) if is_busy(&error) => return Done::default(),
+        Err(error) => return refuse(shared, shared.queue.take(BATCH_MAX), error),
+    };
+    match attempt(shared, connection, &mut jobs) {
+        Ok((changed, ended)) => {
+            let jobs = jobs.into_iter().map(|job| (job, None)).collect();
+            return Done { jobs, changed, ended };
+        }
+        Err(error) if jobs.len() == 1 => return refuse(shared, jobs, error),
+        Err(error) => tracing::debug!(%error, "a batch is rolled back, and its steps are done one by one"),
+    }
+    let mut all = Done::default();
+    for job in jobs {
+        let mut alone = vec![job];
+        let done = begin(connection).and_then(|()| attempt(shared, connection, &mut alone));
+        match done {
+            Ok((changed, ended)) => {
+                all.changed |= changed;
+                all.ended.extend(ended);
+                all.jobs.extend(alone.into_iter().map(|job| (job, None)));
+            }
+            Err(error) => all.jobs.extend(refuse(shared, alone, error).jobs),
+        }
+    }
+    all
+}
+
+fn begin(connection: &Connection) -> rusqlite::Result<()> {
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([]).map(drop)
+}
+
+/// Runs the steps and commits, or leaves nothing of them.
+fn attempt(
+    shared: &Shared,
+    connection: &Connection,
+    jobs: &mut [Box<dyn Job>],
+) -> rusqlite::Result<(bool, Vec<Number>)> {
+    let done = run(shared, connection, jobs);
+    // SQLite has rolled back by itself after some errors.
+    if done.is_err() && !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK")?;
+    }
+    done
+}
+
+fn run(
+    shared: &Shared,
+    connection: &Connection,
+    jobs: &mut [Box<dyn Job>],
+) -> rusqlite::Result<(bool, Vec<Number>)> {
+    let mut step = Step::begin(connection, shared.clock)?;
+    jobs.iter_mut().try_for_each(|job| job.run(&mut step))?;
+    let done = step.end()?;
+    connection.prepare_cached("COMMIT")?.execute([])?;
+    Ok(done)
+}
+
+fn refuse(shared: &Shared, jobs: Vec<Box<dyn Job>>, error: rusqlite::Error) -> Done {
+    let error = Failure::Database(error).into_error(COMMIT, &shared.config.path);
+    let refusal = Refusal::of(&error);
+    let jobs = jobs.into_iter().map(|job| (job, Some(refusal.error(COMMIT)))).collect();
+    Done { jobs, ..Done::default() }
+}
+
+/// Opens the database as the only one of this process group that does so now.
+fn open(shared: &Shared) -> Result<Connection, Error> {
+    let path = &shared.config.path;
+    let fail = |error: rusqlite::Error| Failure::Database(error).into_error(OPEN, path);
+    let _inside = shared.gate.enter().map_err(|error| {
+        Error::new(ErrorKind::Unavailable, OPEN)
+            .on(path.display())
+            .because(format_args!("its folder takes no locks: {error}; choose a local disk"))
+    })?;
+    let mut connection = connect(path).map_err(fail)?;
+    connection.busy_timeout(shared.config.timeout).map_err(fail)?;
+    let found =
+        schema::look(&connection, shared.boot_text()).map_err(|failure| failure.into_error(OPEN, path))?;
+    if connection.is_readonly("main").map_err(fail)? {
+        return Err(Error::new(ErrorKind::Denied, OPEN)
+            .on(path.display())
+            .because("this user can read the file and not write it; change its owner or its mode"));
+    }
+    prepare(shared, &mut connection, found).map_err(|failure| failure.into_error(OPEN, path))?;
+    connection.busy_timeout(BUSY_WAIT).map_err(fail)?;
+    shared.remember_files();
+    Ok(connection)
+}
+
+/// A connection to the file at `path`, which is created empty if there is none.
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Makes the file a store of this boot. What that changes survives a loss of power: revisions are counted on from it.
+fn prepare(shared: &Shared, connection: &mut Connection, found: Found) -> Result<(), Failure> {
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(Error::new(ErrorKind::Unsupported, OPEN)
+            .because("its file system has no shared memory for the log of SQLite; choose a local disk")
+            .into());
+    }
+    connection.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL")?;
+    match found {
+        Found::Nothing => schema::create(connection, shared.boot_text(), hold_of_deleted(shared)?)?,
+        Found::EarlierBoot => {
+            schema::begin_boot(connection, shared.boot_text())?;
+            life::remove_all(&shared.folder).map_err(|error| unreadable(shared, &error))?;
+        }
+        // The log has to be there, so that its loss is noticed.
+        Found::Current => connection.execute_batch("BEGIN IMMEDIATE; UPDATE store SET one = 1; COMMIT")?,
+    }
+    if found != Found::Current {
+        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        let folder = shared.config.path.parent().unwrap_or(Path::new("/"));
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| unreadable(shared, &error))?;
+    }
+    if shared.config.durability == Durability::Normal {
+        connection.execute_batch("PRAGMA synchronous = NORMAL")?;
+    }
+    Ok(())
+}
+
+/// Until when a store that is made anew grants nothing: sessions of one that was deleted may still believe in theirs.
+fn hold_of_deleted(shared: &Shared) -> Result<Moment, Error> {
+    let latest =
+        life::latest_deadline(&shared.folder, shared.boot).map_err(|error| unreadable(shared, &error))?;
+    Ok(latest.unwrap_or_default())
+}
+
+fn unreadable(shared: &Shared, error: &std::io::Error) -> Error {
+    Error::new(ErrorKind::Denied, OPEN)
+        .on(shared.folder.display())
+        .because(format_args!("{error}; this user must be able to create and delete files there"))
+}
