@@ -23,6 +23,9 @@ pub(super) struct Timer {
 struct Sleepers {
     next_id: u64,
     waiting: BTreeMap<(Instant, u64), Waker>,
+    /// When the alarm goes off. It may be early, since who slept until then may be gone: most sleeps are timeouts that are not
+    /// needed, and arming the alarm anew for each of them would cost more than looking in vain.
+    armed: Option<Instant>,
 }
 
 impl Timer {
@@ -35,8 +38,11 @@ impl Timer {
         Sleep { timer: Arc::clone(self), deadline, id: None }
     }
 
-    fn earliest(&self) -> Option<Instant> {
-        lock(&self.sleepers).waiting.keys().next().map(|(deadline, _)| *deadline)
+    /// When the alarm is to go off now: at the earliest deadline.
+    fn arm(&self) -> Option<Instant> {
+        let mut sleepers = lock(&self.sleepers);
+        sleepers.armed = sleepers.waiting.keys().next().map(|(deadline, _)| *deadline);
+        sleepers.armed
     }
 
     fn wake_due(&self) {
@@ -60,8 +66,7 @@ impl Timer {
         let alarm = alarm::Alarm::new()?;
         loop {
             self.wake_due();
-            let earliest = self.earliest();
-            alarm.set(earliest)?;
+            alarm.set(self.arm())?;
             tokio::select! {
                 biased;
                 () = self.earlier.notified() => {}
@@ -76,7 +81,7 @@ impl Timer {
     pub(super) async fn run(self: Arc<Self>) -> std::io::Result<()> {
         loop {
             self.wake_due();
-            let wait = match self.earliest() {
+            let wait = match self.arm() {
                 Some(earliest) => earliest.saturating_since(clock::now()),
                 None => std::time::Duration::from_secs(3600),
             };
@@ -111,9 +116,9 @@ impl Future for Sleep {
             sleepers.next_id
         });
         sleepers.waiting.insert((self.deadline, id), cx.waker().clone());
-        let is_earliest = sleepers.waiting.keys().next() == Some(&(self.deadline, id));
+        let is_too_late = sleepers.armed.is_none_or(|armed| self.deadline < armed);
         drop(sleepers);
-        if is_earliest {
+        if is_too_late {
             timer.earlier.notify_one();
         }
         Poll::Pending
@@ -182,5 +187,42 @@ mod alarm {
             }
             Ok(())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+    use std::time::Duration;
+
+    use super::Timer;
+    use crate::runtime::clock;
+
+    #[test]
+    fn the_alarm_is_armed_anew_for_earlier_deadlines_only() {
+        let (timer, now) = (Timer::new(), clock::now());
+        let at = |seconds| now + Duration::from_secs(seconds);
+        let sleeping = |seconds| {
+            let mut sleep = Box::pin(timer.sleep_until(at(seconds)));
+            assert!(sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            sleep
+        };
+        let is_asked_for = || {
+            let asked =
+                pin!(timer.earlier.notified()).poll(&mut Context::from_waker(Waker::noop())).is_ready();
+            asked.then(|| timer.arm()).is_some()
+        };
+        let _first = sleeping(100);
+        assert!(is_asked_for(), "nothing was armed");
+        let _later = sleeping(200);
+        assert!(!is_asked_for());
+        let earlier = sleeping(50);
+        assert!(is_asked_for());
+        drop(earlier);
+        let _next = sleeping(70);
+        assert!(!is_asked_for(), "it goes off before, which is enough");
+        assert_eq!(timer.arm(), Some(at(70)), "and is armed anew then");
     }
 }
