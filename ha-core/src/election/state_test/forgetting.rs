@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{campaign, scene, standing};
+use super::{State, campaign, scene, standing};
+use crate::coordinator::Input;
+use crate::coordinator::model_test::Process;
 use crate::error::{Error, ErrorKind};
 
 const HOLD: Duration = Duration::from_secs(12);
@@ -163,4 +165,12 @@ fn looking_again_goes_on_after_a_listing_that_failed() {
     scene.wait(Duration::from_millis(60));
     scene.settle();
     assert!(scene.processes[0].is_reconciled() && !scene.holds(0));
+}
+
+/// A coordinator that shuts down before its next session waits for nobody else.
+#[test]
+fn without_a_session_there_is_nothing_to_look_at() {
+    let mut process = Process::<State>::new(0);
+    process.feed(Input::Discontinuity { hold_until: None });
+    assert!(process.is_done());
 }

@@ -15,7 +15,8 @@ impl State {
         // At once, whatever was refused before.
         self.retry_at = None;
         self.reconciling = true;
-        self.look_again = true;
+        // The next session owns nothing yet that could be forgotten or come back.
+        self.look_again = self.session.is_some();
         self.view.reset();
         if self.session.is_none() {
             self.finish_reconciling(out);

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{Request, State, join, update};
-use crate::coordinator::model_test::Scene;
+use crate::coordinator::Input;
+use crate::coordinator::model_test::{Process, Scene};
 use crate::error::ErrorKind;
 use crate::group::profile::Profile;
 use crate::group::records::MemberRecord;
@@ -303,10 +304,18 @@ fn everything_is_answered_when_the_coordinator_closes() {
             profile: Box::new(Profile::new().ready(false)),
         },
     );
-    scene.processes[0].feed(crate::coordinator::Input::Closing);
+    scene.processes[0].feed(Input::Closing);
     scene.settle();
     assert_eq!(scene.owned(), 0);
     scene.call(0, 3, join(3));
     assert_eq!(answer(&scene, 0, 3), Some(Some(ErrorKind::Closed)));
     assert_eq!(answer(&scene, 0, 2), Some(Some(ErrorKind::Closed)));
+}
+
+/// A coordinator that shuts down before its next session waits for nobody else.
+#[test]
+fn without_a_session_there_is_nothing_to_look_at() {
+    let mut process = Process::<State>::new(0);
+    process.feed(Input::Discontinuity { hold_until: None });
+    assert!(process.is_done());
 }

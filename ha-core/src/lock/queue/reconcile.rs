@@ -23,7 +23,8 @@ impl Queue {
         // At once, whatever was refused before.
         self.retry_at = None;
         self.reconciling = true;
-        self.look_again = true;
+        // The next session owns nothing yet that could be forgotten or come back.
+        self.look_again = self.session.is_some();
         for place in &mut self.places {
             place.forget_view();
         }

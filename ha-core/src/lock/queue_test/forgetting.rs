@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Patience, Queue, Request, Share, acquire, scene};
 use crate::coordinator::Input;
-use crate::coordinator::model_test::Scene;
+use crate::coordinator::model_test::{Process, Scene};
 use crate::error::{Error, ErrorKind};
 use crate::spi::{Guard, Operation};
 
@@ -202,4 +202,12 @@ fn looking_again_is_over_when_the_session_is() {
     assert!(!scene.processes[0].is_reconciled());
     scene.lose(0);
     assert!(scene.processes[0].is_reconciled());
+}
+
+/// A coordinator that shuts down before its next session waits for nobody else.
+#[test]
+fn without_a_session_there_is_nothing_to_look_at() {
+    let mut process = Process::<Queue>::new(0);
+    process.feed(Input::Discontinuity { hold_until: None });
+    assert!(process.is_done());
 }
