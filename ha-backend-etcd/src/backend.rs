@@ -56,6 +56,8 @@ pub(crate) fn capabilities() -> &'static Capabilities {
     static CAPABILITIES: LazyLock<Capabilities> = LazyLock::new(|| {
         let mut capabilities = Capabilities::new("etcd", Scope::Hosts);
         capabilities.ttl_step = Duration::from_secs(1);
+        // ADR 9: what a restored backup still knows of a session is not trusted.
+        capabilities.sessions_outlive_discontinuity = false;
         // The server takes 128 conditions. Each operation has one, each guard is one, and the session is one more.
         capabilities.operations_max = 60;
         capabilities

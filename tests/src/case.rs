@@ -60,6 +60,8 @@ pub enum Need {
     LinearizableReads,
     /// The harness can inject this fault.
     Fault(FaultKind),
+    /// The harness can make the store forget commits, and the backend's sessions go on after that.
+    Reconciliation,
 }
 
 impl Need {
@@ -76,6 +78,10 @@ impl Need {
             Self::Fault(kind) if !faults.is_some_and(|faults| faults.offers(kind)) => {
                 Some(format!("the harness cannot make the store {kind}"))
             }
+            Self::Reconciliation if !capabilities.sessions_outlive_discontinuity => Some(
+                "a discontinuity ends every session of the backend: none goes on to be reconciled".into(),
+            ),
+            Self::Reconciliation => Self::Fault(FaultKind::Forget).unmet(capabilities, faults),
             _ => None,
         }
     }

@@ -41,6 +41,9 @@ pub struct Capabilities {
     pub linearizable_reads: bool,
     /// Whether acknowledged grants survive a failover of the server. Without it a discontinuity tells.
     pub survives_failover: bool,
+    /// Whether sessions that the store still knows go on after a discontinuity, so that their grants are looked up one by one. Without it the
+    /// history takes every session of the process with it, and each grant is lost with its session.
+    pub sessions_outlive_discontinuity: bool,
     /// Whether [`Session::end`](super::Session::end) works.
     pub ends_sessions: bool,
     /// Whether a commit never waits: it is done when its future was polled once, on any thread. The core then runs it
@@ -68,6 +71,7 @@ impl Capabilities {
             value_bytes_max: Self::VALUE_BYTES,
             linearizable_reads: true,
             survives_failover: true,
+            sessions_outlive_discontinuity: true,
             ends_sessions: true,
             commits_inline: false,
         }

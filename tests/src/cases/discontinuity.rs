@@ -5,11 +5,11 @@ use ha_core::{Effect, ErrorKind};
 
 use crate::case::Need;
 use crate::context::Context;
-use crate::faults::{Fault, FaultKind};
+use crate::faults::Fault;
 use crate::mirror::Mirror;
 use crate::verbs::{Verbs, names, only_stamp};
 
-const FORGET: Need = Need::Fault(FaultKind::Forget);
+const FORGET: Need = Need::Reconciliation;
 
 crate::case::cases! {
     "discontinuity";

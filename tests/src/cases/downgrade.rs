@@ -11,7 +11,7 @@ use crate::verbs::{Verbs, refused};
 
 const YIELDS: Need = Need::Fault(FaultKind::YieldAlways);
 const COMMITS: Need = Need::Fault(FaultKind::Commits);
-const FORGET: Need = Need::Fault(FaultKind::Forget);
+const FORGET: Need = Need::Reconciliation;
 const CUT: Need = Need::Fault(FaultKind::Cut);
 
 crate::case::cases! {

@@ -7,11 +7,11 @@ use ha_core::{ErrorKind, Event, LossReason};
 use crate::case::Need;
 use crate::clock::Stopwatch;
 use crate::context::Context;
-use crate::faults::{Fault, FaultKind};
+use crate::faults::Fault;
 use crate::nodes::{candidates, leader_entry, places};
 use crate::verbs::refused;
 
-const FORGET: Need = Need::Fault(FaultKind::Forget);
+const FORGET: Need = Need::Reconciliation;
 
 crate::case::cases! {
     "forgetting";

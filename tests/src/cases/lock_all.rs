@@ -12,7 +12,7 @@ use crate::faults::{Fault, FaultKind};
 use crate::nodes::{Protected, abandon_after, holder_session, places, queued};
 use crate::verbs::{Verbs, refused};
 
-const FORGET: Need = Need::Fault(FaultKind::Forget);
+const FORGET: Need = Need::Reconciliation;
 const YIELDS: Need = Need::Fault(FaultKind::YieldAlways);
 
 crate::case::cases! {

@@ -14,7 +14,7 @@ use crate::verbs::Verbs;
 
 const COMMITS: Need = Need::Fault(FaultKind::Commits);
 const CUT: Need = Need::Fault(FaultKind::Cut);
-const FORGET: Need = Need::Fault(FaultKind::Forget);
+const FORGET: Need = Need::Reconciliation;
 const INTERRUPT: Need = Need::Fault(FaultKind::InterruptWatches);
 const YIELDS: Need = Need::Fault(FaultKind::YieldAlways);
 

@@ -12,7 +12,7 @@ crate::case::cases! {
     "probe";
     a_node_is_healthy_suspect_lost_and_healthy_again { guarantee: "G110", needs: [Need::Fault(FaultKind::FailRenewals), Need::Fault(FaultKind::Cut)] }
     a_node_that_shuts_down_says_so { guarantee: "G110" }
-    a_store_that_recovers_is_told { guarantee: "G110", needs: [Need::Fault(FaultKind::Forget)] }
+    a_store_that_recovers_is_told { guarantee: "G110", needs: [Need::Reconciliation] }
     the_leader_answers_200_and_the_others_say_who_it_is { guarantee: "G110" }
     a_leader_that_lost_its_session_does_not_say_that_it_leads { guarantee: "G110", needs: [Need::Fault(FaultKind::FailRenewals)] }
 }

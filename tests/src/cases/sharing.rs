@@ -15,7 +15,7 @@ use crate::verbs::Verbs;
 
 const YIELDS: Need = Need::Fault(FaultKind::YieldAlways);
 const COMMITS: Need = Need::Fault(FaultKind::Commits);
-const FORGET: Need = Need::Fault(FaultKind::Forget);
+const FORGET: Need = Need::Reconciliation;
 const CUT: Need = Need::Fault(FaultKind::Cut);
 
 crate::case::cases! {

@@ -16,7 +16,7 @@ use crate::verbs::{Verbs, refused};
 
 const COMMITS: Need = Need::Fault(FaultKind::Commits);
 const YIELDS: Need = Need::Fault(FaultKind::YieldAlways);
-const FORGET: Need = Need::Fault(FaultKind::Forget);
+const FORGET: Need = Need::Reconciliation;
 
 crate::case::cases! {
     "store_doubt";

@@ -24,7 +24,7 @@ crate::case::cases! {
     a_holder_that_released_is_refused { guarantee: "G104" }
     a_leader_that_handed_over_is_refused { guarantee: "G104" }
     a_leader_whose_record_was_deleted_is_refused { guarantee: "G104", needs: [Need::Fault(FaultKind::Delete)] }
-    a_forgotten_holder_is_refused { guarantee: "G104", needs: [Need::Fault(FaultKind::Forget)] }
+    a_forgotten_holder_is_refused { guarantee: "G104", needs: [Need::Reconciliation] }
     several_fences_count_each { guarantee: "G104" }
     a_gate_refuses_the_token_of_an_earlier_holder { guarantee: "G109" }
 }

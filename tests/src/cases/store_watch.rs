@@ -18,7 +18,7 @@ crate::case::cases! {
     a_gap_ends_in_a_snapshot { guarantee: "G105", needs: [Need::Fault(FaultKind::InterruptWatches)] }
     a_watch_goes_on_with_the_next_session { guarantee: "G105", needs: [Need::EndsSessions] }
     a_reader_that_does_not_read_ends_at_the_last_state { guarantee: "G105" }
-    a_watch_tells_of_a_discontinuity_and_shows_the_new_history { guarantee: "G105", needs: [Need::Fault(FaultKind::Forget)] }
+    a_watch_tells_of_a_discontinuity_and_shows_the_new_history { guarantee: "G105", needs: [Need::Reconciliation] }
     a_dropped_read_of_a_watch_loses_nothing { guarantee: "G105" }
 }
 

@@ -16,7 +16,7 @@ use crate::machine::Machine;
 use crate::verbs::{Verbs, refused};
 
 const ENDS: Need = Need::EndsSessions;
-const FORGET: Need = Need::Fault(FaultKind::Forget);
+const FORGET: Need = Need::Reconciliation;
 const RENEWALS: Need = Need::Fault(FaultKind::FailRenewals);
 const COMMITS: Need = Need::Fault(FaultKind::Commits);
 
