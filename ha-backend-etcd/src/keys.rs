@@ -59,8 +59,15 @@ impl Layout {
 
     /// The name of an entry of `collection`, from its key. What is no name was put there by somebody else.
     pub(crate) fn name(&self, collection: &Collection, key: &[u8]) -> Option<Name> {
-        let name = key.strip_prefix(self.collection(collection).as_slice())?;
-        Name::parse(std::str::from_utf8(name).ok()?).ok()
+        // Asked for each entry of each answer, so that the prefix is compared and not built.
+        let mut rest = key.strip_prefix(self.root.as_bytes())?.strip_prefix(b"/e")?;
+        for segment in collection.segments() {
+            rest = rest.strip_prefix(b"/")?;
+            for part in utf8_percent_encode(segment.as_str(), ESCAPED) {
+                rest = rest.strip_prefix(part.as_bytes())?;
+            }
+        }
+        Name::parse(std::str::from_utf8(rest.strip_prefix(b"//")?).ok()?).ok()
     }
 
     fn collection(&self, collection: &Collection) -> Vec<u8> {
