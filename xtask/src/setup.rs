@@ -66,6 +66,14 @@ const SERVERS: &[Tool] = &[
         program: "usr/bin/etcd",
         version: "--version",
     },
+    Tool {
+        name: "openssl",
+        package: "openssl",
+        libraries: &["libssl"],
+        release: None,
+        program: "usr/bin/openssl",
+        version: "version",
+    },
 ];
 
 pub(crate) fn run(workspace: &Workspace) -> Result<Verdict, Failure> {

@@ -8,7 +8,7 @@ use ha_conformance::servers::{Call, Fate, Gate, Gateway};
 use ha_conformance::verbs::{Verbs, only_stamp};
 use ha_core::spi::{Committed, Naming, Outcome, Session, Stamp, Txn};
 
-use super::site::{self, key};
+use super::site::{self, Wrap, key};
 use super::{Test, wire};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -23,7 +23,7 @@ const KINDS: [&str; 5] = ["create owned", "create unique", "create persistent", 
 type Next = Arc<Mutex<Option<Fate>>>;
 
 /// A session whose ways to all members obey `next`.
-async fn session(etcd: &Etcd, next: &Next) -> (Arc<dyn Session>, Vec<Gateway>) {
+async fn session(etcd: &Etcd, next: &Next, wrap: Wrap<'_>) -> (Arc<dyn Session>, Vec<Gateway>) {
     let way = |member: &ha_conformance::servers::etcd::Member| {
         let next = Arc::clone(next);
         Gateway::start(member.client_address(), move |call: &Call<'_>| {
@@ -34,7 +34,7 @@ async fn session(etcd: &Etcd, next: &Next) -> (Arc<dyn Session>, Vec<Gateway>) {
     };
     let ways: Vec<Gateway> = etcd.members().iter().map(way).collect();
     let hosts: Vec<String> = ways.iter().map(|way| way.address().to_string()).collect();
-    let backend = site::connect(&format!("etcd://{}", hosts.join(",")));
+    let backend = wrap(site::connect(&format!("etcd://{}", hosts.join(","))));
     (site::session(&*backend, "node").await, ways)
 }
 
@@ -67,7 +67,7 @@ fn lost_replies() {
     let etcd = site::cluster();
     site::runtime().block_on(async {
         let next = Next::default();
-        let (session, _ways) = session(&etcd, &next).await;
+        let (session, _ways) = session(&etcd, &next, &|backend| backend).await;
         for (number, kind) in KINDS.into_iter().cycle().take(15).enumerate() {
             let name = format!("lost-{number}");
             let (_, txn) = prepare(&*session, kind, &name).await;
@@ -83,11 +83,15 @@ fn lost_replies() {
 }
 
 fn late_copies() {
-    let etcd = site::cluster();
+    late_copies_on(&site::cluster(), &|backend| backend);
+}
+
+/// The test, on a cluster and with a backend that is wrapped.
+pub(crate) fn late_copies_on(etcd: &Etcd, wrap: Wrap<'_>) {
     site::runtime().block_on(async {
         let next = Next::default();
-        let (session, _ways) = session(&etcd, &next).await;
-        let judge = site::session(&*site::connect(&site::url(&etcd)), "judge").await;
+        let (session, _ways) = session(etcd, &next, wrap).await;
+        let judge = site::session(&*site::connect(&site::url(etcd)), "judge").await;
         let (gate, mut expected) = (Gate::new(), Vec::new());
         for (number, kind) in KINDS.into_iter().cycle().take(10).enumerate() {
             let name = format!("late-{number}");

@@ -3,13 +3,17 @@
 //! Each test has a cluster of its own. Holders are processes of their own, and their histories go through the checkers of the suite.
 #![expect(clippy::unwrap_used, reason = "a trial fails by panicking")]
 
+mod broken;
 mod compaction;
 mod dropped;
 mod endpoints;
 mod late;
+mod leftovers;
 mod members;
+mod restore;
 mod security;
 mod site;
+mod space;
 #[path = "../support/wire.rs"]
 mod wire;
 
@@ -24,13 +28,22 @@ const THREADS: usize = 4;
 type Test = (&'static str, fn());
 
 fn main() -> ExitCode {
-    if let Some(ended) = holder::main(site::connect) {
+    if let Some(ended) = holder::main(broken::connect) {
         return ended;
     }
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(arguments.test_threads.map_or(THREADS, |threads| threads.min(THREADS)));
-    let tests =
-        [members::TESTS, endpoints::TESTS, late::TESTS, compaction::TESTS, dropped::TESTS, security::TESTS];
+    let tests = [
+        members::TESTS,
+        endpoints::TESTS,
+        late::TESTS,
+        compaction::TESTS,
+        dropped::TESTS,
+        security::TESTS,
+        space::TESTS,
+        restore::TESTS,
+        broken::TESTS,
+    ];
     let trials = tests.into_iter().flatten().map(|&(name, test)| {
         Trial::ignorable_test(name, move || match site::missing() {
             Some(missing) if site::is_required() => Err(Failed::from(missing)),
@@ -41,5 +54,9 @@ fn main() -> ExitCode {
             }
         })
     });
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    if conclusion.num_failed == 0 && !leftovers::are_none() {
+        return ExitCode::FAILURE;
+    }
+    conclusion.exit_code()
 }

@@ -1,9 +1,12 @@
-//! Users, passwords and tokens that run out.
+//! Users, passwords and tokens that run out; certificates.
 
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use etcd_client::{Client, Permission};
 use ha_conformance::servers::etcd::Etcd;
+use ha_conformance::servers::{Folder, Program};
 use ha_conformance::verbs::{Verbs, refused};
 use ha_core::spi::WatchTarget;
 use ha_core::{Coordinator, ErrorKind};
@@ -11,8 +14,10 @@ use ha_core::{Coordinator, ErrorKind};
 use super::Test;
 use super::site::{self, collection, key};
 
-pub(crate) const TESTS: &[Test] =
-    &[("security::tokens_that_run_out_every_two_seconds_are_not_noticed", short_tokens)];
+pub(crate) const TESTS: &[Test] = &[
+    ("security::tokens_that_run_out_every_two_seconds_are_not_noticed", short_tokens),
+    ("security::members_that_ask_for_certificates_get_them", certificates),
+];
 
 /// Turns authentication on, with a user `app` that may use what is below `/ha`.
 async fn protect(etcd: &Etcd) {
@@ -34,6 +39,9 @@ fn short_tokens() {
         let url = |user: &str| site::url(&etcd).replace("etcd://", &format!("etcd://{user}@"));
         let wrong = Coordinator::builder(site::connect(&url("app:wrong"))).node("wrong").connect().await;
         refused(wrong.map(drop), ErrorKind::Denied);
+        let elsewhere = format!("{}?prefix=/elsewhere", url("app:secret-of-app"));
+        let elsewhere = Coordinator::builder(site::connect(&elsewhere)).node("elsewhere").connect().await;
+        refused(elsewhere.map(drop), ErrorKind::Denied);
 
         let session = site::session(&*site::connect(&url("app:secret-of-app")), "node").await;
         let mut watch =
@@ -52,5 +60,71 @@ fn short_tokens() {
             tokio::time::timeout(site::LONG, shows).await.expect("the watch does not show it");
         }
         session.close().await.unwrap();
+    });
+}
+
+/// Runs openssl with these words.
+fn openssl(folder: &Path, line: &str) {
+    let program = match Program::find("openssl") {
+        Ok(program) => program,
+        Err(missing) => panic!("{missing}"),
+    };
+    let output = Command::new(program.path()).current_dir(folder).args(line.split(' ')).output().unwrap();
+    assert!(output.status.success(), "openssl {line}: {output:?}");
+}
+
+/// A certificate of `name`, signed by the authority of the folder, with these alternative names.
+fn certify(folder: &Path, name: &str, names: &str) {
+    let extensions = format!("subjectAltName={names}\nextendedKeyUsage=serverAuth,clientAuth\n");
+    std::fs::write(folder.join("extensions"), extensions).unwrap();
+    openssl(
+        folder,
+        &format!("req -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}"),
+    );
+    openssl(
+        folder,
+        &format!(
+            "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem -days 2 -extfile extensions"
+        ),
+    );
+}
+
+fn certificates() {
+    let folder = Folder::new("tls");
+    let path = folder.path();
+    openssl(path, "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=authority");
+    let file = |name: &str| path.join(name).display().to_string();
+    let prepared = Etcd::builder()
+        .members(3)
+        .tls()
+        .argument(format!("--cert-file={}", file("server.pem")))
+        .argument(format!("--key-file={}", file("server.key")))
+        .argument(format!("--trusted-ca-file={}", file("ca.pem")))
+        .argument("--client-cert-auth")
+        .prepare();
+    let etcd = prepared.unwrap_or_else(|missing| panic!("{missing}"));
+    let addresses: Vec<String> =
+        etcd.members().iter().map(|member| format!("IP:{}", member.client_address().ip())).collect();
+    certify(path, "server", &addresses.join(","));
+    certify(path, "app", "DNS:app");
+    etcd.members().iter().for_each(|member| member.launch());
+    etcd.wait_until_ready();
+
+    let url = site::url(&etcd).replace("etcd://", "etcds://");
+    let anonymous = format!("{url}?ca={}", file("ca.pem"));
+    let known = format!("{anonymous}&cert={}&key={}", file("app.pem"), file("app.key"));
+    site::runtime().block_on(async {
+        let node = Coordinator::builder(site::connect(&known)).namespace(site::NAMESPACE).node("node");
+        let node = node.ttl(site::TTL).connect().await.unwrap();
+        let guard = node.mutex("m").unwrap().acquire().await.unwrap();
+        etcd.member(etcd.leader()).kill();
+        tokio::time::sleep(site::TTL).await;
+        assert!(guard.is_valid(), "it was not renewed through the others");
+        guard.release().await.unwrap();
+        node.shutdown(Duration::from_secs(10)).await.unwrap();
+
+        let stranger = Coordinator::builder(site::connect(&anonymous)).node("stranger");
+        let refused = stranger.connect_timeout(Duration::from_secs(5)).connect().await;
+        assert!(refused.is_err(), "a client without a certificate was let in");
     });
 }

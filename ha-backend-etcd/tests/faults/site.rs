@@ -59,9 +59,17 @@ pub(crate) fn connect(url: &str) -> Arc<dyn Backend> {
     Arc::new(EtcdBackend::new(EtcdConfig::from_url(&url).unwrap()))
 }
 
+/// What makes another backend of a backend.
+pub(crate) type Wrap<'a> = &'a dyn Fn(Arc<dyn Backend>) -> Arc<dyn Backend>;
+
 /// Where holders find the cluster.
 pub(crate) fn scene(etcd: &Etcd) -> Scene {
-    Scene::new(Site::new(url(etcd), NAMESPACE, TTL))
+    scene_at(url(etcd))
+}
+
+/// Holders that find the cluster at `url`.
+pub(crate) fn scene_at(url: String) -> Scene {
+    Scene::new(Site::new(url, NAMESPACE, TTL))
 }
 
 /// What histories on a busy machine are judged by. Tight is what must never happen; what must happen may be late.

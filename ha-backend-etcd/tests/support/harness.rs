@@ -24,10 +24,10 @@ const KEEP_ALIVE: &str = "/etcdserverpb.Lease/LeaseKeepAlive";
 /// What etcd answers to a renewal that it cannot pass on to the leader.
 const UNAVAILABLE: u16 = 14;
 
-/// Judges the backend on so many members, with this number of ignored cases.
-pub(crate) fn run(name: &'static str, members: usize, ignored: usize) -> ExitCode {
+/// Judges the backend on so many members of `program`, with this number of ignored cases.
+pub(crate) fn run(name: &'static str, program: &'static str, members: usize, ignored: usize) -> ExitCode {
     let cluster: &'static OnceLock<_> = Box::leak(Box::default());
-    let code = ha_conformance::run(EtcdHarness { name, members, cluster }, ignored);
+    let code = ha_conformance::run(EtcdHarness { name, program, members, cluster }, ignored);
     // What is never dropped is ended by the watchdog; the logs stay if somebody has a reason to look at them.
     if let Some(Ok(etcd)) = cluster.get().filter(|_| code != ExitCode::SUCCESS) {
         etcd.folder().keep();
@@ -39,6 +39,7 @@ pub(crate) fn run(name: &'static str, members: usize, ignored: usize) -> ExitCod
 #[derive(Debug)]
 struct EtcdHarness {
     name: &'static str,
+    program: &'static str,
     members: usize,
     cluster: &'static OnceLock<Result<Arc<Etcd>, Missing>>,
 }
@@ -49,7 +50,7 @@ impl Harness for EtcdHarness {
     }
 
     fn store(&self) -> Result<Arc<dyn Store>, Missing> {
-        let start = || Etcd::builder().members(self.members).start().map(Arc::new);
+        let start = || Etcd::builder().program(self.program).members(self.members).start().map(Arc::new);
         let etcd = Arc::clone(self.cluster.get_or_init(start).as_ref().map_err(Clone::clone)?);
         Ok(Arc::new(EtcdStore(Arc::new(Site { etcd, nodes: Mutex::default() }))))
     }
