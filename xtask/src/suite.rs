@@ -12,13 +12,19 @@ const THREADS: &str = "10";
 /// Suites on real servers: each of their cases would be a process that finds out that there is nothing to do.
 const WITHOUT_SERVERS: [&str; 2] = [
     "--filterset",
-    "not (package(/^ha-backend-/) and binary(/^(conformance|faults)/)) and not (package(ha-conformance) and test(/^servers::/))",
+    "not binary(/^(conformance|etcd_)/) and not (package(ha-conformance) and test(/^servers::/))",
 ];
 
 const NO_PROTOC: &str = "the etcd backend cannot be built without protoc; `cargo xtask ci setup` unpacks it";
 
 /// The variable that says whether tests start real servers.
 const SERVERS: &str = "HA_TEST_SERVERS";
+
+/// On a server a case waits even more: for ttls of seconds.
+const SERVER_THREADS: &str = "20";
+
+/// The names of the test targets that run on etcd.
+const ETCD: &str = "etcd_*";
 
 /// All targets but the benchmarks.
 const TARGETS: [&str; 4] = ["--lib", "--bins", "--tests", "--examples"];
@@ -53,18 +59,14 @@ pub(crate) fn local(workspace: &Workspace) -> Result<Verdict, Failure> {
 }
 
 /// The tools that break servers, and all that runs on etcd: by the test runner of cargo, since nextest would start the servers
-/// anew for each case.
+/// anew for each case. They are built as for [`tests`], so that in `ci` nothing is built again.
 pub(crate) fn etcd(workspace: &Workspace) -> Result<Verdict, Failure> {
-    let mut tools =
-        workspace.cargo(["test", "--locked", "--package", "ha-conformance", "--features", "servers"]);
-    command::run(tools.args(["--lib", "servers::", "--", "--test-threads", THREADS]))?;
-    let mut backend =
-        workspace.cargo(["test", "--locked", "--package", "ha-backend-etcd", "--tests", "--no-fail-fast"]);
-    match protoc::find(workspace) {
-        Some(protoc) => backend.env("PROTOC", protoc),
-        None if missing_is_a_failure() => return Err(Failure::new(NO_PROTOC)),
-        None => return Ok(Verdict::Skipped(NO_PROTOC.to_owned())),
-    };
-    command::run(backend.args(["--", "--test-threads", THREADS]))?;
+    if protoc::find(workspace).is_none() && !missing_is_a_failure() {
+        return Ok(Verdict::Skipped(NO_PROTOC.to_owned()));
+    }
+    let mut tools = workspace.cargo_on_all(&["test"])?;
+    command::run(tools.args(["--lib", "--", "servers::", "--test-threads", THREADS]))?;
+    let mut backend = workspace.cargo_on_all(&["test", "--no-fail-fast"])?;
+    command::run(backend.args(["--test", ETCD, "--", "--test-threads", SERVER_THREADS]))?;
     Ok(Verdict::Passed)
 }
