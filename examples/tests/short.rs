@@ -55,3 +55,21 @@ fn a_dead_a_drained_and_a_busy_api_node_get_no_requests() {
     assert_eq!(targets(acts[2], acts[3]), [two; 4], "{lines:#?}");
     assert!(lines[acts[0]..].iter().any(|line| line == "box-1 left"), "{lines:#?}");
 }
+
+#[test]
+fn only_maps_made_by_hand_leave_the_sensors_of_a_dead_node_alone() {
+    let lines = lines(env!("CARGO_BIN_EXE_sensors"));
+    let of = |strategy: &str| {
+        let from = lines.iter().position(|line| *line == format!("-- {strategy}")).unwrap();
+        let orphans = lines[from + 2].split_once("with sensors ").unwrap().1.split_once(']').unwrap().0;
+        let unpolled = lines[from + 3].strip_prefix("nobody polls ").unwrap().split_once(']').unwrap().0;
+        assert!(lines[from + 3].ends_with("and 0 others have moved"), "{lines:#?}");
+        (orphans.to_owned(), unpolled.to_owned())
+    };
+    for strategy in ["Dynamic", "Ranked"] {
+        let (orphans, unpolled) = of(strategy);
+        assert!(orphans.len() > 1 && unpolled == "[", "{lines:#?}");
+    }
+    assert_eq!(of("Map"), ("[0, 3, 6, 9".into(), "[0, 3, 6, 9".into()));
+    assert_eq!(of("Ranges"), ("[0, 1, 2, 3".into(), "[0, 1, 2, 3".into()));
+}

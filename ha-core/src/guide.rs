@@ -6,6 +6,7 @@
 //! * [`fencing`]: keeping a holder that was replaced from doing harm, in the store and outside.
 //! * [`failure_modes`]: what happens when a process, a network or a store fails, and what your code has to do.
 //! * [`members`]: names and restarts, groups, draining.
+//! * [`partitions`]: owning pieces of work, planners, restarts, and what happens when an owner does not let go.
 //! * [`operating`]: configuration, probes, events, metrics, spans, and what to alert on.
 //! * [`defaults`]: every default with its reason.
 //! * [`writing_a_backend`]: for a store that is not there yet.
@@ -36,6 +37,10 @@ pub mod operating {
 
 pub mod members {
     #![doc = include_str!("guide/members.md")]
+}
+
+pub mod partitions {
+    #![doc = include_str!("guide/partitions.md")]
 }
 
 pub mod defaults {

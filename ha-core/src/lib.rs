@@ -34,7 +34,7 @@
 //! | [`guide`] | what is guaranteed, what a ttl costs, what happens when something fails, how to write a backend |
 //! | [`Coordinator`], [`CoordinatorBuilder`] | connecting, health, [events](Event), shutdown |
 //! | [`Grant`], [`LossReason`], [`Standing`], [`Token`] | what a holder has |
-//! | [`election`], [`group`], [`lock`] | the recipes |
+//! | [`election`], [`group`], [`lock`], [`partition`] | the recipes |
 //! | [`store`] | a small store for the service itself, guarded by what it holds |
 //! | [`FencingGate`] | refuses those who were replaced, for resources outside the store |
 //! | [`probe`] | answers for `/health` and `/leader` |

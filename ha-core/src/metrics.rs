@@ -82,6 +82,17 @@ pub const ALL: &[Metric] = &[
     counter("ha_ended_total", &["kind", "reason"], "grants of this node that ended"),
     histogram("ha_wait_seconds", &["kind"], "how long a caller waited for a grant that it got"),
     histogram("ha_hold_seconds", &["kind"], "how long a grant was held"),
+    counter(
+        "ha_partition_moves_total",
+        &["partitions"],
+        "grants of a partition to another member than before, as the node that assigned last counted them",
+    ),
+    counter("ha_partition_steps_total", &["partitions"], "steps that this node wrote as the assignor"),
+    gauge(
+        "ha_partitions_unplaced",
+        &["partitions"],
+        "partitions, and standbys of partitions, without a place in the latest plan of this node",
+    ),
     counter("ha_overruns_total", &[], "guarded works that went on after their grant was lost"),
 ];
 
@@ -129,6 +140,9 @@ mod tests {
             "ha_ended_total{kind,reason}",
             "ha_wait_seconds{kind}",
             "ha_hold_seconds{kind}",
+            "ha_partition_moves_total{partitions}",
+            "ha_partition_steps_total{partitions}",
+            "ha_partitions_unplaced{partitions}",
             "ha_overruns_total{}",
         ];
         assert_eq!(shown, pinned);

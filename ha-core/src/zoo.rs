@@ -49,6 +49,19 @@ pub enum Bug {
     StraysKept,
     /// The term is taken from an entry that outlives it.
     TermOfTenure,
+    // Partitions.
+    /// A member that has not said that it runs a partition is taken not to run it (N1 of the protocol's models).
+    SilenceIsRelease,
+    /// A step of the assignor that takes long is believed not to have happened, and the next one does not compare the plan (N4).
+    LateStepAssumedLost,
+    /// Whoever leads again goes on from what it knew, and its steps do not compare the plan (X1).
+    OldTableKept,
+    /// Steps compare neither the leader nor the plan, and a deposed leader goes on (X2).
+    LeaderNotCompared,
+    /// What an evicted member has is given away at once (X3).
+    EvictedAtOnce,
+    /// An acknowledgement counts for whatever is revoked later, too (X4).
+    BareAck,
     // Both.
     /// What a discontinuity forgot is held on to.
     ForgottenGrantsKept,
@@ -74,7 +87,7 @@ pub enum Bug {
 }
 
 impl Bug {
-    /// All of them.
+    /// All of them but those of partitions, whose program the simulation does not run yet.
     #[cfg(feature = "zoo")]
     pub const ALL: &'static [Self] = &[
         Self::CreationForgotten,

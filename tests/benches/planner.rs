@@ -1,21 +1,63 @@
-//! How long it takes to plan who runs which partition.
+//! How long it takes to plan who runs which partition, and to move one.
 //!
 //! Each line `figure <name> <value> <unit> target <op> <target>` is the best of five.
 
 #![expect(clippy::print_stdout, reason = "figures are printed")]
 
-use std::time::Instant;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use ha_core::group::Status;
+use ha_core::memory::MemoryBackend;
 use ha_core::partition::planner::{Plan, Planner, Problem, Rendezvous, Seat, Sticky};
+use ha_core::{Coordinator, Error, ErrorKind};
 
 const ROUNDS: usize = 5;
 
-fn main() {
+fn main() -> ExitCode {
     one_joins("plan_100k_1k_one_joins", &Sticky::new(), 100_000, 1_000, 5.0);
     one_joins("plan_1m_5k_one_joins", &Sticky::new(), 1_000_000, 5_000, 100.0);
     let zoned = Sticky::new().standbys(1);
     one_joins("plan_100k_1k_one_standby_one_joins", &zoned, 100_000, 1_000, 25.0);
     one_joins("plan_100k_1k_rendezvous_one_joins", &Rendezvous::new(), 100_000, 1_000, 1_500.0);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    match runtime.map(|runtime| runtime.block_on(planned_moves())) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        failed => {
+            println!("{failed:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Drains one of two members after the other; prints for how long the partition had no owner after the one before let go.
+async fn planned_moves() -> Result<(), Error> {
+    let store = Arc::new(MemoryBackend::new());
+    let mut members = Vec::new();
+    for node in ["a", "b"] {
+        let coordinator = Coordinator::builder(store.clone()).node(node).connect().await?;
+        let partitions = coordinator.partitions("p", 1)?;
+        members.push((partitions.join().await?, partitions, coordinator));
+    }
+    let gone = || Error::new(ErrorKind::Closed, "own a partition");
+    let mut owned = members[0].0.next().await.ok_or_else(gone)?;
+    let mut gaps = Vec::new();
+    for round in 0..200 {
+        let (from, to) = (["a", "b"][round % 2], ["a", "b"][1 - round % 2]);
+        members[0].1.group().set_status(to, Status::Active).await?;
+        members[0].1.group().set_status(from, Status::Drained).await?;
+        owned.revoked().await;
+        let began = now();
+        drop(owned);
+        owned = members[1 - round % 2].0.next().await.ok_or_else(gone)?;
+        gaps.push(began.elapsed());
+    }
+    gaps.sort_unstable();
+    let millis = |gap: Duration| gap.as_secs_f64() * 1_000.0;
+    println!("figure partition_gap_median {:.3} ms target <= 5", millis(gaps[gaps.len() / 2]));
+    println!("figure partition_gap_p99 {:.3} ms target <= 5", millis(gaps[gaps.len() * 99 / 100]));
+    Ok(())
 }
 
 /// Plans after one member joined a settled group; prints how long that took, how much moved, and how full the fullest member is against the mean.

@@ -89,6 +89,7 @@ mod clock;
 mod context;
 mod counting;
 mod faults;
+mod floor;
 mod harness;
 pub mod history;
 pub mod invariants;

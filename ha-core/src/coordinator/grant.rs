@@ -50,6 +50,17 @@ impl Grant {
         Self::fenced(kind, name, stamp.created(), Guard::Unchanged(stamp), life)
     }
 
+    /// The grant of this number, which lies above that of every earlier grant of the same thing, for as long as `fence` holds.
+    pub(crate) fn numbered(
+        kind: &'static str,
+        name: Name,
+        number: u64,
+        fence: Guard,
+        life: Arc<Lifetime>,
+    ) -> Self {
+        Self::fenced(kind, name, Revision::new(number), fence, life)
+    }
+
     fn fenced(kind: &'static str, name: Name, created: Revision, fence: Guard, life: Arc<Lifetime>) -> Self {
         let token = Token::new(created.as_u64().saturating_add(life.token_base()));
         let (ended, since) = (life.over().child_token(), life.now());

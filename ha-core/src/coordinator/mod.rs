@@ -50,6 +50,7 @@ use crate::error::{Error, ErrorKind};
 use crate::group::Group;
 use crate::lock::{LockAll, Mutex, RwLock, Semaphore};
 use crate::names::Name;
+use crate::partition::Partitions;
 use crate::spi::{Backend, Capabilities};
 use crate::store::Store;
 use crate::token::Token;
@@ -150,6 +151,15 @@ impl Coordinator {
             parsed.insert(name);
         }
         LockAll::new(&self.0.hub, parsed)
+    }
+
+    /// The partitions of this name: so many that members of a group share among them. They do not keep the coordinator, as [`mutex`](Self::mutex) says.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a bad name, or for none or more than [`Partitions::MAX_COUNT`] partitions; `Unsupported` on an observer that wants to own some comes later,
+    /// from the call.
+    pub fn partitions(&self, name: &str, count: u32) -> Result<Partitions, Error> {
+        Partitions::new(&self.0.hub, Name::parse_user("partitions", name)?, count)
     }
 
     /// The read-write lock of this name. It does not keep the coordinator, as [`mutex`](Self::mutex) says.

@@ -21,6 +21,8 @@ type Callers<T> = Mutex<BTreeMap<u64, oneshot::Sender<T>>>;
 
 /// Where callers of one election wait.
 pub(super) struct Ports {
+    /// What its grants are called.
+    office: &'static str,
     name: Name,
     next: AtomicU64,
     campaigns: Callers<Result<Leadership, Error>>,
@@ -39,8 +41,9 @@ impl Drop for Ports {
 }
 
 impl Ports {
-    pub(super) fn new(name: Name) -> Self {
+    pub(super) fn new(office: &'static str, name: Name) -> Self {
         Self {
+            office,
             name,
             next: AtomicU64::new(1),
             campaigns: Callers::default(),
@@ -49,6 +52,10 @@ impl Ports {
             grants: Mutex::default(),
             gone: CancellationToken::new(),
         }
+    }
+
+    pub(super) fn office(&self) -> &'static str {
+        self.office
     }
 
     pub(super) fn name(&self) -> &Name {
@@ -110,10 +117,10 @@ fn elect(engine: &Arc<Engine<State>>, life: Option<&Arc<Lifetime>>, elected: Ele
         return;
     };
     let ports = &engine.ports;
-    let grant = Grant::new("election", ports.name.clone(), stamp, Arc::clone(life));
+    let grant = Grant::new(ports.office, ports.name.clone(), stamp, Arc::clone(life));
     let node = &engine.hub().identity().node;
     tracing::info!(election = %ports.name, %node, term = %grant.token(), ?predecessor, "elected");
-    engine.hub().granted("election", &grant);
+    engine.hub().granted(ports.office, &grant);
     lock(&ports.grants).insert(leadership, grant.clone());
     let held = Leadership::new(Arc::clone(engine), leadership, grant, predecessor);
     answer(&ports.campaigns, caller, Ok(held));
@@ -133,7 +140,7 @@ impl Driver for State {
             Delivery::Transferred { caller, result } => answer(&ports.transfers, caller, result),
             Delivery::Ended { leadership, reason } => {
                 if let Some(grant) = ports.end(leadership, reason) {
-                    engine.hub().ended("election", &grant);
+                    engine.hub().ended(ports.office, &grant);
                 }
             }
         }

@@ -120,7 +120,7 @@ impl Leadership {
     fn let_go(&mut self, caller: Option<u64>) {
         self.resigned = true;
         if let Some(grant) = self.engine.ports.end(self.id, LossReason::Released) {
-            self.engine.hub().ended("election", &grant);
+            self.engine.hub().ended(self.engine.ports.office(), &grant);
         }
         self.engine.request(Request::Resign { leadership: self.id, caller });
     }

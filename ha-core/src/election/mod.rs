@@ -49,9 +49,14 @@ impl Election {
     pub const ADDRESS_BYTES: usize = 1_024;
 
     pub(crate) fn new(hub: &Arc<Hub>, name: Name) -> Self {
-        let engine = hub.recipe("election", &name, || {
-            let state = State::new(Keys::new(&name), hub.identity().node.clone());
-            Engine::start(hub, state, Ports::new(name.clone()))
+        Self::of("election", "election", hub, name)
+    }
+
+    /// The election in which another recipe, `kind`, elects whoever leads there, called `office`.
+    pub(crate) fn of(kind: &'static str, office: &'static str, hub: &Arc<Hub>, name: Name) -> Self {
+        let engine = hub.recipe(office, &name, || {
+            let state = State::new(Keys::new(kind, &name), hub.identity().node.clone());
+            Engine::start(hub, state, Ports::new(office, name.clone()))
         });
         Self {
             engine,
@@ -136,7 +141,7 @@ impl Election {
         let since = hub.runtime().now();
         let elected = standing.instrument(span).await;
         if elected.is_ok() {
-            hub.meters().waited("election", hub.runtime().now().saturating_since(since));
+            hub.meters().waited(self.engine.ports.office(), hub.runtime().now().saturating_since(since));
         }
         elected
     }

@@ -167,7 +167,7 @@ impl Observer {
     pub(super) fn new(hub: &Arc<Hub>, name: &Name) -> Self {
         let engine = hub.recipe("election observer", name, || {
             let state = Observing {
-                keys: Keys::new(name),
+                keys: Keys::new("election", name),
                 view: View::default(),
                 interrupted: false,
                 newest: Revision::default(),

@@ -17,7 +17,7 @@ struct Scene(Observing);
 
 impl Scene {
     fn new() -> Self {
-        let keys = Keys::new(&Name::parse("e").unwrap());
+        let keys = Keys::new("election", &Name::parse("e").unwrap());
         let newest = Revision::default();
         Self(Observing { keys, view: View::default(), interrupted: false, newest, told: None })
     }

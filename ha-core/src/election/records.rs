@@ -21,10 +21,11 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn new(election: &Name) -> Self {
-        let record = Collection::of("election", &[election, &Name::internal("record")]);
+    /// Those of an election of this kind: `election`, or another recipe that elects somebody.
+    pub(super) fn new(kind: &'static str, election: &Name) -> Self {
+        let record = Collection::of(kind, &[election, &Name::internal("record")]);
         Self {
-            candidates: Collection::of("election", &[election, &Name::internal("candidates")]),
+            candidates: Collection::of(kind, &[election, &Name::internal("candidates")]),
             leader: record.key(Name::internal("leader")),
             tenure: record.key(Name::internal("tenure")),
             record,

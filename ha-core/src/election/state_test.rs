@@ -38,7 +38,7 @@ fn campaign(caller: u64) -> Request {
 
 impl Play for State {
     fn create(number: usize) -> Self {
-        Self::new(Keys::new(&Name::parse("e").unwrap()), node(number))
+        Self::new(Keys::new("election", &Name::parse("e").unwrap()), node(number))
     }
 
     fn want(caller: u64, random: &mut Random, _: Instant) -> Request {

@@ -12,11 +12,24 @@ use super::state::{Delivery, State};
 use crate::coordinator::{Driver, Engine, Event, Lifetime, LossReason};
 use crate::error::Error;
 use crate::names::Name;
+use crate::spi::Stamp;
 use crate::sync::lock;
 use crate::token::Token;
 
 /// Callers of one kind, by number.
 type Callers<T> = Mutex<BTreeMap<u64, oneshot::Sender<T>>>;
+
+/// Whether this node is in the group.
+#[derive(Clone, Debug)]
+pub(crate) enum Presence {
+    /// By this entry, from now on.
+    Entered(Stamp),
+    /// Not by this entry any more.
+    Gone(Stamp),
+}
+
+/// Is told whether this node is in the group.
+type Follower = Box<dyn Fn(Presence) + Send + Sync>;
 
 /// Where callers of one group wait.
 pub(super) struct Ports {
@@ -27,6 +40,9 @@ pub(super) struct Ports {
     leaves: Callers<()>,
     /// The membership that is in the group now, and as which incarnation.
     present: Mutex<Option<(u64, Token)>>,
+    /// The entry of that, and whoever else wants to know.
+    entry: Mutex<Option<Stamp>>,
+    follower: Mutex<Option<Follower>>,
     /// Fires when the engine is gone; ends the monitors of its health checks.
     pub(super) gone: CancellationToken,
 }
@@ -46,12 +62,24 @@ impl Ports {
             updates: Callers::default(),
             leaves: Callers::default(),
             present: Mutex::default(),
+            entry: Mutex::default(),
+            follower: Mutex::default(),
             gone: CancellationToken::new(),
         }
     }
 
     pub(super) fn name(&self) -> &Name {
         &self.name
+    }
+
+    pub(super) fn follow(&self, follower: Follower) {
+        *lock(&self.follower) = Some(follower);
+    }
+
+    fn tell(&self, presence: Presence) {
+        if let Some(follower) = &*lock(&self.follower) {
+            follower(presence);
+        }
     }
 
     /// A number for a caller or a membership.
@@ -109,6 +137,8 @@ impl Driver for State {
                 let base = life.map_or(0, |life| life.token_base());
                 let token = Token::new(stamp.created().as_u64().saturating_add(base));
                 *lock(&ports.present) = Some((membership, token));
+                *lock(&ports.entry) = Some(stamp.clone());
+                ports.tell(Presence::Entered(stamp));
                 tracing::info!(group = %ports.name, incarnation = %token, "joined");
                 let group = ports.name.as_str().to_owned();
                 engine.hub().emit(Event::Joined { group, incarnation: token });
@@ -120,6 +150,8 @@ impl Driver for State {
             Delivery::Gone { membership, reason } => {
                 let gone = lock(&ports.present).take_if(|(present, _)| *present == membership);
                 let Some((_, incarnation)) = gone else { return };
+                let entry = lock(&ports.entry).take();
+                entry.into_iter().for_each(|entry| ports.tell(Presence::Gone(entry)));
                 let closing = reason == LossReason::Released && engine.hub().is_closing();
                 let reason = if closing { LossReason::Shutdown } else { reason };
                 tracing::info!(group = %ports.name, %incarnation, %reason, "left");

@@ -18,6 +18,10 @@ pub use membership::Membership;
 pub use profile::Profile;
 pub use view::{Change, Member, Status, View};
 
+pub(crate) use driver::Presence;
+pub(crate) use records::MemberRecord;
+pub(crate) use view::is_drained;
+
 use crate::coordinator::{Engine, Hub, closed};
 use crate::error::{Error, ErrorKind};
 use crate::names::Name;
@@ -43,18 +47,31 @@ use viewing::Viewing;
 #[derive(Clone)]
 pub struct Group {
     engine: Arc<Engine<State>>,
+    /// Whose group it is, and under what name its view is shared.
+    kind: &'static str,
+    view_of: &'static str,
     /// Watching begins with the first look: a member that looks at nobody costs one watched key.
     viewing: Arc<OnceLock<Arc<Engine<Viewing>>>>,
 }
 
 impl Group {
     pub(crate) fn new(hub: &Arc<Hub>, name: Name) -> Self {
-        let engine = hub.recipe("group", &name, || {
+        Self::of("group", "group view", hub, name)
+    }
+
+    /// The group that another recipe, `kind`, stands on.
+    pub(crate) fn of(kind: &'static str, view: &'static str, hub: &Arc<Hub>, name: Name) -> Self {
+        let engine = hub.recipe(format!("{kind} members"), &name, || {
             let node = hub.identity().node.clone();
-            let state = State::new(Keys::new(&name, &node), node, hub.capabilities().expiry_slack);
+            let state = State::new(Keys::of(kind, &name, &node), node, hub.capabilities().expiry_slack);
             Engine::start(hub, state, Ports::new(name.clone()))
         });
-        Self { engine, viewing: Arc::new(OnceLock::new()) }
+        Self { engine, kind, view_of: view, viewing: Arc::new(OnceLock::new()) }
+    }
+
+    /// Tells `follower` of every entry and end of this node's membership from now on.
+    pub(crate) fn follow(&self, follower: impl Fn(Presence) + Send + Sync + 'static) {
+        self.engine.ports.follow(Box::new(follower));
     }
 
     /// The name.
@@ -143,7 +160,7 @@ impl Group {
     /// The status may or may not have been set.
     pub async fn set_status(&self, node: &str, status: Status) -> Result<(), Error> {
         let node = Name::parse_user("node", node)?;
-        status::set(self.engine.hub(), self.engine.ports.name(), node, status).await
+        status::set(self.engine.hub(), (self.kind, self.engine.ports.name()), node, status).await
     }
 
     async fn until<T>(
@@ -158,8 +175,8 @@ impl Group {
     fn viewing(&self) -> &Arc<Engine<Viewing>> {
         self.viewing.get_or_init(|| {
             let (hub, name) = (self.engine.hub(), self.engine.ports.name());
-            hub.recipe("group view", name, || {
-                let keys = Keys::new(name, &hub.identity().node);
+            hub.recipe(self.view_of, name, || {
+                let keys = Keys::of(self.kind, name, &hub.identity().node);
                 Engine::start(hub, Viewing::new(keys), Board::default())
             })
         })

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::profile::Profile;
 use crate::error::{Error, ErrorKind};
 use crate::names::{Collection, Key, Name};
+use crate::partition::planner::Seat;
 use crate::spi::Entry;
 
 /// The collections and keys of one group, as one node uses them.
@@ -26,20 +27,21 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn new(group: &Name, node: &Name) -> Self {
-        let ids = Collection::of("group", &[group, &Name::internal("ids"), node]);
+    /// Those of a group of this kind: `group`, or another recipe that stands on one.
+    pub(super) fn of(kind: &'static str, group: &Name, node: &Name) -> Self {
+        let ids = Collection::of(kind, &[group, &Name::internal("ids"), node]);
         Self {
-            members: Collection::of("group", &[group, &Name::internal("members")]),
+            members: Collection::of(kind, &[group, &Name::internal("members")]),
             id: ids.key(Name::internal("member")),
             ids,
-            status: Collection::of("group", &[group, &Name::internal("status")]),
+            status: Collection::of(kind, &[group, &Name::internal("status")]),
         }
     }
 }
 
 /// The value of a member's entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct MemberRecord {
+pub(crate) struct MemberRecord {
     pub(super) node: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) address: Option<String>,
@@ -68,6 +70,30 @@ impl MemberRecord {
             ready: profile.ready && healthy,
             state: profile.state.clone(),
         }
+    }
+}
+
+impl MemberRecord {
+    pub(crate) fn node(&self) -> &str {
+        &self.node
+    }
+
+    pub(crate) fn address(&self) -> Option<&str> {
+        self.address.as_deref()
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// The member as planners see it.
+    pub(crate) fn seat(&self) -> Seat {
+        let mut seat = Seat::new(self.node.as_str()).weight(self.weight);
+        if let Some(zone) = &self.zone {
+            seat = seat.zone(zone.as_str());
+        }
+        seat = self.roles.iter().fold(seat, |seat, role| seat.role(role.as_str()));
+        self.labels.iter().fold(seat, |seat, (name, value)| seat.label(name.as_str(), value.as_str()))
     }
 }
 

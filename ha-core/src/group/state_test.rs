@@ -30,7 +30,7 @@ fn update(membership: u64, caller: u64, weight: u32) -> Request {
 impl Play for State {
     fn create(_: usize) -> Self {
         let name = |text| Name::parse(text).unwrap();
-        Self::new(Keys::new(&name("g"), &name("n")), name("n"), Duration::from_secs(1))
+        Self::new(Keys::of("group", &name("g"), &name("n")), name("n"), Duration::from_secs(1))
     }
 
     fn want(caller: u64, _: &mut Random, _: Instant) -> Request {

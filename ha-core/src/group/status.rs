@@ -15,7 +15,12 @@ const OPERATION: &str = "set status";
 /// Each round of reading and writing can be overtaken by another operator once in a while, not many times.
 const ROUNDS: usize = 16;
 
-pub(super) async fn set(hub: &Arc<Hub>, group: &Name, node: Name, status: Status) -> Result<(), Error> {
+pub(super) async fn set(
+    hub: &Arc<Hub>,
+    (kind, group): (&'static str, &Name),
+    node: Name,
+    status: Status,
+) -> Result<(), Error> {
     if hub.identity().observer {
         return Err(Error::new(ErrorKind::Unsupported, OPERATION)
             .on(format_args!("\"{node}\""))
@@ -24,7 +29,7 @@ pub(super) async fn set(hub: &Arc<Hub>, group: &Name, node: Name, status: Status
     let life = hub.life().ok_or_else(|| {
         Error::new(ErrorKind::Unavailable, OPERATION).because("there is no session now; try again later")
     })?;
-    let key = Keys::new(group, &node).status.key(node);
+    let key = Keys::of(kind, group, &node).status.key(node);
     let record = StatusRecord { drained: status == Status::Drained, by: hub.identity().node.as_str().into() };
     let (answer, result) = oneshot::channel();
     let task = async move {

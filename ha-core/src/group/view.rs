@@ -74,6 +74,11 @@ impl Member {
     }
 }
 
+/// Whether an operator's entry says that its node is to get no work.
+pub(crate) fn is_drained(entry: &Entry) -> bool {
+    status_of(entry) == Status::Drained
+}
+
 /// An entry that cannot be read was put there by an operator's newer tool, or by mistake: the node gets no work until somebody looks.
 fn status_of(entry: &Entry) -> Status {
     match decode::<StatusRecord>(entry) {

@@ -23,7 +23,7 @@ fn name(text: &str) -> Name {
 }
 
 fn keys() -> Keys {
-    Keys::new(&name("g"), &name("me"))
+    Keys::of("group", &name("g"), &name("me"))
 }
 
 /// A store that remembers what each of the two watches has been shown.

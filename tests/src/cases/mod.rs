@@ -19,6 +19,9 @@ mod members_in_trouble;
 mod membership;
 mod mutex;
 mod names;
+mod partitions;
+mod partitions_in_trouble;
+mod partitions_moving;
 mod probe;
 mod reads;
 mod rw_lock;
@@ -65,6 +68,9 @@ const REGISTRY: &[&[Case]] = &[
     membership::CASES,
     views::CASES,
     members_in_trouble::CASES,
+    partitions::CASES,
+    partitions_moving::CASES,
+    partitions_in_trouble::CASES,
     cancellation::CASES,
     crashes::CASES,
     forgetting::CASES,

@@ -256,6 +256,8 @@ pub enum Recipe {
     Election,
     /// A share of a read-write lock or semaphore. A writer that goes on as a reader is recorded as another call, with another grant of the same token.
     Shared,
+    /// A partition of a group. One that may be moved by force, because what it writes to refuses smaller tokens, is recorded as one share of several.
+    Partition,
 }
 
 /// Why a holder stopped to believe in its grant.

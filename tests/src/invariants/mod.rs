@@ -25,6 +25,11 @@
 //! | E6 | after the last disturbance a healthy candidate leads within the bound if nobody does, and while the store answers nobody no campaign that began meanwhile is won | R7, R9, R10 |
 //! | E7 | a campaign that was given up is not won, and no candidate or leader entry of a node that does not stand stays for longer than its session can live on | R4, R5, G22, G27 |
 //! | E8 | once the run is calm and the bound has passed, no healthy leader loses leadership unless it gives it up itself | R1, R6, G25 |
+//! | P1 | at every instant at most one member believes that it owns a partition that is not moved by force, and each grant of a partition carries a larger token than every earlier one | R1, R2, R3, G170 |
+//! | P2 | after the last disturbance every partition has an owner within the bound, if a healthy member would own it | R7, R9, G170, G173, G174 |
+//! | P3 | a grant of a partition that was given up or lost is not believed in again, none is given after its member had gone, and a loss is noticed within the bound | R1, R2, R4, G172, G182 |
+//! | P4 | when nothing has been disturbed for twice the bound, the numbers of partitions that two healthy members of a group own differ by at most one | G171 |
+//! | P6 | when nothing has been disturbed for twice the bound, no healthy member loses a partition or is given one that another healthy member had | G171, G175 |
 //! | V1 | a watch shows committed states only and misses none silently: what its revision covers was told, or a later state was, and a gap ends with a snapshot | G30, G31, G32, G33 |
 //! | V3 | a watch never goes back, neither in its revision nor in the state of an entry, and does not begin before what its session had seen | G33, G34 |
 //! | K1 | the requests on each entry could have happened one after the other, each between its call and its answer | G1, G2, G3, G14 |
@@ -36,10 +41,10 @@
 //! | K7 | a value beyond the limit is refused, one within the contract's is not, and what was refused has no effect | G10, G11 |
 //!
 //! Not judged: how late a watch is without faults (V6), whether an item of it is atomic (V2) and truthful about where it is (V4), and how much a slow
-//! consumer costs (V5), because the cases of the suite see them directly; the invariants of groups, partitions
-//! and work-sets, which come with their recipes. Of E6 "no quorum" is judged for faults of the kind [`Event::OUTAGE`].
+//! consumer costs (V5), because the cases of the suite see them directly; how much a change of members moves (P5), because the cases see it, and that no plan of a deposed assignor is adopted (P7), which
+//! would show as two owners; the invariants of groups and work-sets, which come with their recipes. Of E6 "no quorum" is judged for faults of the kind [`Event::OUTAGE`].
 //!
-//! Liveness (L5, E4's end, E6, E8, V1's end) is judged once the run is calm: in [`Phase::Liveness`], after the last record of a fault, a
+//! Liveness (L5, E4's end, E6, E8, P2, P4, P6, V1's end) is judged once the run is calm: in [`Phase::Liveness`], after the last record of a fault, a
 //! crash, a freeze or a start, on nodes on which no fault is left. A run without that phase is judged by its safety alone.
 //!
 //! [`Event::OUTAGE`]: crate::history::Event::OUTAGE
@@ -75,6 +80,11 @@ mod l7_stale_changes_nothing;
 mod l8_lock_linearizable;
 mod l9_shares_fit;
 pub mod linearizability;
+mod p1_one_owner;
+mod p2_every_partition_is_owned;
+mod p3_given_up_for_good;
+mod p4_balanced;
+mod p6_nothing_moves_for_nothing;
 mod replay;
 mod rules;
 mod v1_nothing_missed;
@@ -144,6 +154,11 @@ pub const ALL: &[Invariant] = &[
     e6_somebody_leads::INVARIANT,
     e7_no_ghost_leader::INVARIANT,
     e8_no_flapping::INVARIANT,
+    p1_one_owner::INVARIANT,
+    p2_every_partition_is_owned::INVARIANT,
+    p3_given_up_for_good::INVARIANT,
+    p4_balanced::INVARIANT,
+    p6_nothing_moves_for_nothing::INVARIANT,
     v1_nothing_missed::INVARIANT,
     v3_never_back::INVARIANT,
     k1_linearizable::INVARIANT,

@@ -8,6 +8,7 @@
 //! 95 a told 1          the loss is noticed                     95 a released 1      the release is answered
 //! 10 a hold 1 7 90     ask, got at 10, end and released at 90  10 a lead 1 7 90     the same in the election
 //! 10 a want 1          .. a share of the lock s        20 a has 1 7 2/3     granted 2 of 3; `use 1 7 90 2/3` as `hold`
+//! 10 a seek 1          .. the partition p/0        20 a gets 1 7        `own 1 7 90` as `hold`; `takes 1 1/9`: a share of it
 //! 50 r wrote 7 ok      resource r decides: ok, no, ?           50 r inc 7 3 ok      .. on an increment to 3
 //! 50 a see 1 7 b       observer 1: term 7, leader b            50 a see 1 -         vacant; `?`: unknown; `unsee 1`
 //! 5 a open s 1000      session s with its ttl                  9 a renew s 8 ok     sent at 8, acknowledged, or `?`
@@ -91,6 +92,7 @@ impl<'t> Statement<'t> {
         let events = match verb {
             "hold" => self.held(Recipe::Mutex, at),
             "lead" => self.held(Recipe::Election, at),
+            "own" => self.held(Recipe::Partition, at),
             "use" => self.held(Recipe::Shared, at),
             "has" => self.shares(at),
             _ => vec![(at, self.event(verb))],
@@ -149,8 +151,12 @@ impl<'t> Statement<'t> {
                     node => Target::Node(node.into()),
                 },
             },
-            "ask" | "want" | "stand" | "got" | "won" | "quit" | "withdraw" | "until" | "end" | "told"
-            | "released" => self.holding(verb),
+            "takes" => {
+                let grant = self.number();
+                self.share(grant)
+            }
+            "ask" | "want" | "stand" | "seek" | "got" | "won" | "gets" | "quit" | "withdraw" | "until"
+            | "end" | "told" | "released" => self.holding(verb),
             "see" | "unsee" | "wrote" | "inc" | "open" | "renew" | "over" | "left" => self.witness(verb),
             _ => self.store(verb),
         }
@@ -159,16 +165,17 @@ impl<'t> Statement<'t> {
     fn holding(&mut self, verb: &str) -> Event {
         let recipe = match verb {
             "stand" | "won" => Recipe::Election,
+            "seek" | "gets" => Recipe::Partition,
             "want" => Recipe::Shared,
             _ => Recipe::Mutex,
         };
         let number = self.number();
         match verb {
-            "ask" | "want" | "stand" => {
+            "ask" | "want" | "stand" | "seek" => {
                 let name = self.maybe().map_or_else(|| name(recipe), str::to_owned);
                 Event::Asked { recipe, name, call: number }
             }
-            "got" | "won" => {
+            "got" | "won" | "gets" => {
                 let token = self.number();
                 // Normally a call and its grant have the same number, and are for the one lock or election.
                 let grant = self.maybe().map_or(number, |word| self.parse(word));
@@ -335,6 +342,7 @@ fn name(recipe: Recipe) -> String {
     let name = match recipe {
         Recipe::Mutex => "m",
         Recipe::Shared => "s",
+        Recipe::Partition => "p/0",
         _ => "e",
     };
     name.into()

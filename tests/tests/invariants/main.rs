@@ -1,5 +1,6 @@
 //! Tests of the checkers: each accepts what is legal, however odd, and rejects what is not, under its own name.
 
+mod balance;
 mod contract;
 mod dsl;
 mod effects;
@@ -9,6 +10,7 @@ mod fenced;
 mod files;
 mod ghosts;
 mod lock;
+mod owning;
 mod queue;
 mod registry;
 mod search;

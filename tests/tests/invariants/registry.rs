@@ -3,7 +3,8 @@
 use ha_conformance::invariants::ALL;
 
 use crate::{
-    Table, contract, effects, electing, election, fenced, files, ghosts, lock, queue, sessions, shared, watch,
+    Table, balance, contract, effects, electing, election, fenced, files, ghosts, lock, owning, queue,
+    sessions, shared, watch,
 };
 
 /// The tables of all checkers.
@@ -20,6 +21,8 @@ const TABLES: &[&[&Table]] = &[
     effects::TABLES,
     sessions::TABLES,
     shared::TABLES,
+    owning::TABLES,
+    balance::TABLES,
 ];
 
 #[test]

@@ -28,6 +28,8 @@ impl Meters {
 
     pub(crate) fn ended(&self, _kind: &'static str, _grant: &Grant, _reason: LossReason) {}
 
+    pub(crate) fn planned(&self, _partitions: &str, _moves: u64, _unplaced: usize) {}
+
     pub(crate) fn waited(&self, _kind: &'static str, _time: Duration) {}
 
     pub(crate) fn renewed(&self, _took: Duration, _remaining: Duration) {}

@@ -72,6 +72,15 @@ impl Meters {
         }
     }
 
+    /// A step of the assignor was written.
+    pub(crate) fn planned(&self, partitions: &str, moves: u64, unplaced: usize) {
+        let labels = || self.with("partitions", partitions.to_owned());
+        counter!("ha_partition_moves_total", labels()).absolute(moves);
+        counter!("ha_partition_steps_total", labels()).increment(1);
+        let unplaced = u32::try_from(unplaced).unwrap_or(u32::MAX);
+        gauge!("ha_partitions_unplaced", labels()).set(f64::from(unplaced));
+    }
+
     pub(crate) fn waited(&self, kind: &'static str, time: Duration) {
         histogram!("ha_wait_seconds", self.with("kind", kind)).record(time);
     }

@@ -23,6 +23,7 @@ pub use fixed::{HashRanges, StaticMap};
 pub use load::{ByLoad, Loads};
 pub use problem::{Plan, Problem, Seat, Unplaced};
 pub use rendezvous::Rendezvous;
+pub(crate) use rendezvous::rank;
 pub use requirement::Requirement;
 pub use sticky::Sticky;
 

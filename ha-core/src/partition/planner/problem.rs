@@ -141,7 +141,6 @@ impl Plan {
     }
 
     /// The same for exactly so many partitions and seats: whoever wrote a planner of his own may have been wrong.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the assignor"))]
     pub(crate) fn checked(mut self, partitions: usize, seats: usize) -> Self {
         let known = |seat: &u32| (*seat as usize) < seats;
         self.owners.resize(partitions, None);

@@ -33,6 +33,11 @@ impl Planner for Rendezvous {
     }
 }
 
+/// How `node`, of this weight, ranks for `key`: the highest one gets it. The same in every process and version.
+pub(crate) fn rank(node: &str, key: &[u8], weight: u32) -> f64 {
+    score(hash(node.as_bytes()), hash(key), weight)
+}
+
 fn score(node: u64, key: u64, weight: u32) -> f64 {
     // A uniform number in (0, 1): the logarithm makes weights count in proportion.
     #[expect(clippy::cast_precision_loss, reason = "53 bits are enough for a rank")]

@@ -33,5 +33,6 @@ pub(super) fn title(thing: &Thing<'_>) -> String {
         Recipe::Mutex => format!("mutex {:?}", thing.name),
         Recipe::Election => format!("election {:?}", thing.name),
         Recipe::Shared => format!("shared lock {:?}", thing.name),
+        Recipe::Partition => format!("partition {:?}", thing.name),
     }
 }

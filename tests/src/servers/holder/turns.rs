@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ha_core::election::{Election, Leadership};
 use ha_core::lock::{Mutex, MutexGuard, Semaphore, SemaphoreGuard};
-use ha_core::{Coordinator, Error, Grant, LossReason};
+use ha_core::{Coordinator, Error, ErrorKind, Grant, LossReason};
 use tokio::sync::watch;
 
 use super::Work;
@@ -79,6 +79,11 @@ impl Turns {
             Recipe::Mutex => Wanted::Mutex(coordinator.mutex(&work.name)?),
             Recipe::Election => Wanted::Election(coordinator.election(&work.name)?),
             Recipe::Shared => Wanted::Shared(coordinator.semaphore(&work.name, PERMITS)?),
+            Recipe::Partition => {
+                return Err(Error::new(ErrorKind::Unsupported, "take turns")
+                    .on(&work.name)
+                    .because("partitions are assigned, not taken in turn"));
+            }
         };
         let (numbers, is_over) = (AtomicU64::new(0), watch::Sender::new(false));
         Ok(Self { wanted, work: work.clone(), recorder, numbers, is_over })
