@@ -23,6 +23,7 @@ mod resource;
 mod schedule;
 mod sensors;
 mod site;
+mod store;
 mod story;
 mod timeline;
 mod timers;
@@ -33,7 +34,6 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ha_core::memory::MemoryBackend;
 use ha_core::runtime::{Runtime, TokioRuntime};
 
 use clock::Clock;
@@ -41,7 +41,8 @@ use inputs::Inputs;
 use narrator::Narrator;
 use records::RunRecord;
 use resource::Resource;
-use site::{NODES, Site};
+use site::{CONSOLE, NODES, Site};
+use store::Store;
 use timeline::{Timeline, View};
 use world::World;
 
@@ -91,8 +92,11 @@ async fn play(
     }
     runtime.spawn("world", Box::pin(Arc::clone(&world).turn()));
     runtime.spawn("narrator", Box::pin(narrate(clock.clone(), timeline.clone())));
+    let run = format!("{:016x}", runtime.random());
+    let seats: Vec<&str> = NODES.into_iter().chain([CONSOLE]).collect();
     let site = Site {
-        store: MemoryBackend::new(),
+        store: Store::open(options.url.as_deref(), &seats, &run).await?,
+        namespace: format!("platform-{run}"),
         runtime,
         clock,
         timeline: timeline.clone(),
@@ -100,6 +104,7 @@ async fn play(
         world: Arc::clone(&world),
         inputs,
         ttl: options.ttl,
+        patience: options.patience,
         sabotage: options.sabotage,
     };
     story::tell(site).await?;
@@ -118,8 +123,10 @@ async fn narrate(clock: Clock, timeline: Timeline) {
 }
 
 fn record_run(options: &Options, inputs: &Inputs, folder: &Path) -> Result<(), Failure> {
+    let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let record = RunRecord {
-        ttl_ms: u64::try_from(options.ttl.as_millis()).unwrap_or(u64::MAX),
+        ttl_ms: millis(options.ttl),
+        patience_ms: millis(options.patience),
         nodes: NODES.map(str::to_owned).into(),
         inputs: inputs.clone(),
     };

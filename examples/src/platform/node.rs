@@ -104,7 +104,8 @@ async fn main(
     outbox: Outbox,
     commands: mpsc::UnboundedReceiver<Command>,
 ) {
-    let connected = site.coordinator().node(name).runtime(Arc::new(process.clone())).connect().await;
+    let runtime = Arc::new(process.clone());
+    let connected = site.connect(name, |builder| builder.runtime(runtime)).await;
     let coordinator = match connected {
         Ok(coordinator) => coordinator,
         Err(error) => {

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,7 +17,10 @@ At the end the output files alone are verified. Exit code: 0 passed, 1 verificat
 Usage: platform [OPTIONS]
 
   --json            show events as JSON lines, then the verdict as a JSON object
+  --url URL         the store, such as etcd://127.0.0.1:2379 (build with --features etcd); default: in memory
   --ttl SECONDS     how long the others wait for a dead node: 0.5 to 10, default 2
+  --patience SECONDS
+                    how much later than usual a take-over may be, since servers of the store are lost meanwhile: 0 to 60, default 0
   --data FOLDER     where timers.json and sensors.json are; default: the shipped ones
   --output FOLDER   where to write the output files; default: a new folder for temporary files
   --verify FOLDER   run nothing: verify the output files of an earlier run
@@ -50,8 +54,12 @@ pub enum Command {
 pub struct Options {
     /// Whether to show events and the verdict as JSON.
     pub json: bool,
+    /// Where the store is; `None` for one in memory.
+    pub url: Option<String>,
     /// How long the others wait for a dead node.
     pub ttl: Duration,
+    /// How much later than usual a take-over may be: a store that loses servers of its own ends sessions late.
+    pub patience: Duration,
     /// Where the input files are.
     pub data: PathBuf,
     /// Where to write the output files.
@@ -76,7 +84,9 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             json: false,
+            url: None,
             ttl: Duration::from_secs(2),
+            patience: Duration::ZERO,
             data: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/data")),
             output: None,
             sabotage: None,
@@ -99,7 +109,9 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Fai
         };
         match option.as_str() {
             "--json" => options.json = true,
-            "--ttl" => options.ttl = ttl(&value()?)?,
+            "--url" => options.url = Some(value()?),
+            "--ttl" => options.ttl = seconds("--ttl", &value()?, 0.5..=10.0)?,
+            "--patience" => options.patience = seconds("--patience", &value()?, 0.0..=60.0)?,
             "--data" => options.data = value()?.into(),
             "--output" => options.output = Some(value()?.into()),
             "--verify" => verify = Some(value()?.into()),
@@ -114,9 +126,11 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Fai
     })
 }
 
-fn ttl(text: &str) -> Result<Duration, Failure> {
-    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.5..=10.0).contains(seconds));
-    let refused = || Failure::new(format!("--ttl {text:?}: give a number of seconds from 0.5 to 10"));
+fn seconds(option: &str, text: &str, range: RangeInclusive<f64>) -> Result<Duration, Failure> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| range.contains(seconds));
+    let (least, most) = range.into_inner();
+    let refused =
+        || Failure::new(format!("{option} {text:?}: give a number of seconds from {least} to {most}"));
     seconds.map(Duration::from_secs_f64).ok_or_else(refused)
 }
 
@@ -167,6 +181,7 @@ mod tests {
             ("--ttl", "needs a value"),
             ("--ttl 0", "0.5 to 10"),
             ("--ttl NaN", "0.5 to 10"),
+            ("--patience -1", "0 to 60"),
             ("--sabotage everything", "open-gate"),
         ] {
             let refused = parse_words(words).unwrap_err();

@@ -34,6 +34,7 @@ pub(super) const COUNTER: &str = "counter.txt";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RunRecord {
     pub(super) ttl_ms: u64,
+    pub(super) patience_ms: u64,
     pub(super) nodes: Vec<String>,
     pub(super) inputs: Inputs,
 }
@@ -42,6 +43,11 @@ impl RunRecord {
     /// The ttl that the store granted to each node.
     pub(super) fn ttl(&self) -> Duration {
         Duration::from_millis(self.ttl_ms)
+    }
+
+    /// How much later than usual a take-over may be.
+    pub(super) fn patience(&self) -> Duration {
+        Duration::from_millis(self.patience_ms)
     }
 }
 

@@ -3,24 +3,29 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ha_core::memory::MemoryBackend;
 use ha_core::runtime::Runtime;
-use ha_core::{Coordinator, CoordinatorBuilder};
+use ha_core::{Coordinator, Error};
 
 use super::clock::Clock;
 use super::inputs::Inputs;
 use super::options::Sabotage;
 use super::resource::Resource;
+use super::store::Store;
 use super::timeline::Timeline;
 use super::world::World;
 
 /// The names of the nodes.
 pub(super) const NODES: [&str; 4] = ["node-1", "node-2", "node-3", "node-4"];
 
+/// The operator's view, which is no node.
+pub(super) const CONSOLE: &str = "console";
+
 /// The surroundings of the nodes.
 #[derive(Clone, Debug)]
 pub(super) struct Site {
-    pub(super) store: MemoryBackend,
+    pub(super) store: Store,
+    /// Keeps the entries of this run apart from those of others in the same store.
+    pub(super) namespace: String,
     pub(super) runtime: Arc<dyn Runtime>,
     pub(super) clock: Clock,
     pub(super) timeline: Timeline,
@@ -28,13 +33,20 @@ pub(super) struct Site {
     pub(super) world: Arc<World>,
     pub(super) inputs: Inputs,
     pub(super) ttl: Duration,
+    /// How much later than usual a take-over may be.
+    pub(super) patience: Duration,
     pub(super) sabotage: Option<Sabotage>,
 }
 
 impl Site {
-    /// Starts to configure a coordinator on the store of this site.
-    pub(super) fn coordinator(&self) -> CoordinatorBuilder {
-        Coordinator::builder(Arc::new(self.store.clone())).namespace("platform").ttl(self.ttl)
+    /// Connects `node` to the store of this site, with what `configure` adds.
+    pub(super) async fn connect(
+        &self,
+        node: &str,
+        configure: impl FnOnce(ha::Builder) -> ha::Builder,
+    ) -> Result<Coordinator, Error> {
+        let builder = ha::builder().namespace(self.namespace.as_str()).node(node).ttl(self.ttl);
+        configure(builder).connect(&self.store.url(node)).await
     }
 
     /// Whether this defect was asked for.

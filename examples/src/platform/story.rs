@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::inputs::Sensor;
 use super::node::Node;
 use super::records::{PLATFORM, TIMERS};
-use super::site::{NODES, Site};
+use super::site::{CONSOLE, NODES, Site};
 use super::timeline::{Event, Fault, Timeline};
 
 /// How often the story looks whether what it waits for has come.
@@ -35,7 +35,7 @@ pub(super) struct Story {
 /// Starts the nodes, loses some, and stops the others.
 pub(super) async fn tell(site: Site) -> Result<(), Failure> {
     let runtime = site.runtime.clone();
-    let console = site.coordinator().node("console").observer().runtime(runtime).connect().await?;
+    let console = site.connect(CONSOLE, |builder| builder.observer().runtime(runtime)).await?;
     let timers = console.election(TIMERS)?.observe();
     let members = console.group(PLATFORM)?;
     let mut story = Story { site, nodes: Vec::new(), console, timers, members };
@@ -103,11 +103,11 @@ impl Story {
     async fn cut_off_the_leader(&self) {
         self.act("The next leader can no longer reach the store.");
         let Some(leader) = self.leader() else { return };
-        self.site.store.faults().cut(leader.name);
+        self.site.store.set_cut(leader.name, true);
         self.fault(leader.name, Fault::CutOff);
         self.successor(leader.name).await;
         self.rest(0.5).await;
-        self.site.store.faults().heal(leader.name);
+        self.site.store.set_cut(leader.name, false);
         self.fault(leader.name, Fault::Healed);
         self.rest(1.0).await;
     }
@@ -195,7 +195,7 @@ impl Story {
     }
 
     async fn wait_for<T>(&self, look: impl Fn() -> Option<T>) -> Option<T> {
-        let give_up = self.site.clock.now() + self.site.ttl + PATIENCE;
+        let give_up = self.site.clock.now() + self.site.ttl + self.site.patience + PATIENCE;
         while self.site.clock.now() < give_up {
             if let Some(found) = look() {
                 return Some(found);

@@ -54,13 +54,13 @@ impl Outputs {
 
     /// After how long somebody else has to lead when a node is lost without notice.
     pub(super) fn crash_bound(&self) -> Duration {
-        self.run.ttl() + SLACK
+        self.run.ttl() + SLACK + self.run.patience()
     }
 
     /// The same for a change that is planned. It needs a few messages between the tasks of one process; the rest is for a busy machine,
     /// and still tells it from a change that waits for an expiry.
     pub(super) fn planned_bound(&self) -> Duration {
-        self.run.ttl() / 2
+        self.run.ttl() / 2 + self.run.patience()
     }
 
     /// Every poll that was made, whether the resource took its result or not.

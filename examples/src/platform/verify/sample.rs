@@ -31,6 +31,7 @@ pub(super) fn sample() -> Outputs {
     Outputs {
         run: RunRecord {
             ttl_ms: 2_000,
+            patience_ms: 0,
             nodes: ["a", "b", "c"].map(str::to_owned).into(),
             inputs: inputs.unwrap(),
         },
