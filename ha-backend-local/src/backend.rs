@@ -8,9 +8,11 @@ use ha_core::spi::{Backend, Capabilities, Scope, Session, SessionId, SessionRequ
 use ha_core::{Error, ErrorKind, Ttl};
 
 use crate::config::LocalConfig;
-use crate::life::{self, Life};
+use crate::keys::Number;
+use crate::life::Life;
 use crate::session::{Lease, LocalSession};
 use crate::site::Site;
+use crate::step::Step;
 
 const OPEN: &str = "open session";
 
@@ -57,19 +59,19 @@ async fn open_session(
     let deadline = shared.clock.now() + ttl;
     let nanos = i64::try_from(ttl.as_nanos()).unwrap_or(i64::MAX);
     let (node, for_step) = (request.node.clone(), Arc::clone(&shared));
-    let mut earlier = None;
-    let opening = move |step: &mut crate::step::Step<'_>| {
-        let number = step.open_session(&node, nanos, &for_step.process_text)?;
-        // After a rollback the step is done again, and may be given the same number.
-        if let Some(earlier) = earlier.replace(number) {
-            life::remove(&for_step.folder, earlier);
-        }
-        let life = Life::create(&for_step.folder, for_step.boot, number, deadline)
-            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let opening = move |step: &mut Step<'_>| {
+        let number = step.next_number();
+        // Its file comes first: without one it would not be seen to live.
+        let life = Life::create(&for_step.folder, for_step.boot, number, deadline).map_err(|error| {
+            Error::new(ErrorKind::Unavailable, OPEN).on(for_step.folder.display()).because(format_args!(
+                "{error}; this user must be able to create files there, and the disk must have room"
+            ))
+        })?;
+        step.open_session(&node, nanos, &for_step.process_text)?;
         Ok((number, Arc::new(life)))
     };
     let for_unwanted = Arc::clone(&shared);
-    let unwanted = move |(number, _life): (crate::keys::Number, Arc<Life>)| {
+    let unwanted = move |(number, _life): (Number, Arc<Life>)| {
         drop(for_unwanted.queue.submit(
             "close a session that nobody waited for",
             move |step| step.end_session(number),

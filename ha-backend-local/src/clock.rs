@@ -89,9 +89,11 @@ impl MachineClock {
     }
 }
 
-/// Seconds since 1970. They may jump, and decide no ownership: a store that is created begins above those before it.
-pub(crate) fn wall_seconds() -> u64 {
-    u64::try_from(clock_gettime(ClockId::Realtime).tv_sec).unwrap_or(0)
+/// Nanoseconds since 1970. They may jump, and decide no ownership: a store that is created begins above those before it.
+pub(crate) fn wall_nanos() -> u64 {
+    let time = clock_gettime(ClockId::Realtime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 #[cfg(test)]

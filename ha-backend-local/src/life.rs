@@ -59,6 +59,8 @@ pub(crate) enum Renewed {
 impl Life {
     /// Creates the file of the session `number`, which lives until `deadline`.
     pub(crate) fn create(folder: &Path, boot: Boot, number: Number, deadline: Moment) -> io::Result<Self> {
+        // What is left of an attempt that was rolled back.
+        remove(folder, number);
         let file = OpenOptions::new().write(true).create_new(true).open(path(folder, number))?;
         file.write_all_at(&encode(boot, deadline), 0)?;
         Ok(Self { file, boot, deadline: Mutex::new(deadline) })

@@ -20,8 +20,10 @@ use crate::site::Shared;
 /// How many changes are looked up one by one. With more, each watch is given a snapshot.
 const CHANGES_MAX: i64 = 2_048;
 
-/// After a look that showed nothing of interest, the next one waits so long: one process that commits very often must not keep all others busy.
-const CALM: Duration = Duration::from_millis(1);
+/// After the bell rang for nothing of interest here, the next look waits so long, and each time twice as long: processes that commit very often must
+/// not keep all others busy.
+const CALM_MIN: Duration = Duration::from_millis(1);
+const CALM_MAX: Duration = Duration::from_millis(8);
 
 /// How long to wait before trying again to read what could not be read.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
@@ -41,8 +43,10 @@ pub(crate) struct Reader {
     seen: Option<State>,
     peers: Peers,
     failures: u32,
-    /// The bell rang last for what interests nobody here.
-    is_calm: bool,
+    /// How long not to listen to the bell once it rang for what interests nobody here.
+    calm: Duration,
+    /// It did so last.
+    is_deaf: bool,
 }
 
 /// Answers until nobody can ask any more.
@@ -51,7 +55,16 @@ pub(crate) fn serve(shared: &Arc<Shared>) {
     let Some(connection) = open(shared) else { return };
     let peers = Peers::new(Arc::clone(shared));
     let shared = Arc::clone(shared);
-    let mut reader = Reader { shared, connection, ear, seen: None, peers, failures: 0, is_calm: false };
+    let mut reader = Reader {
+        shared,
+        connection,
+        ear,
+        seen: None,
+        peers,
+        failures: 0,
+        calm: Duration::ZERO,
+        is_deaf: false,
+    };
     while reader.turn() {}
 }
 
@@ -102,7 +115,12 @@ impl Reader {
             return false;
         }
         let told = self.look();
-        self.is_calm = heard && !told;
+        self.is_deaf = heard && !told;
+        if told {
+            self.calm = Duration::ZERO;
+        } else if heard {
+            self.calm = (self.calm * 2).clamp(CALM_MIN, CALM_MAX);
+        }
         self.peers.end_those_over();
         true
     }
@@ -110,14 +128,14 @@ impl Reader {
     /// Sleeps until somebody asks, commits or dies, or it is time to look. Tells whether the bell rang, or may have rung unheard.
     fn sleep(&self) -> bool {
         let longest = match self.failures {
-            _ if self.is_calm => CALM,
+            _ if self.is_deaf => self.calm,
             0 => {
                 self.peers.until_next().map_or(self.ear.look_every(), |next| next.min(self.ear.look_every()))
             }
             _ => TRY_AGAIN,
         };
         let mut sources = vec![PollFd::from_borrowed_fd(self.shared.inbox.descriptor(), PollFlags::IN)];
-        let bell = self.ear.descriptor().filter(|_| !self.is_calm);
+        let bell = self.ear.descriptor().filter(|_| !self.is_deaf);
         sources.extend(bell.map(|bell| PollFd::from_borrowed_fd(bell, PollFlags::IN)));
         let bells = sources.len();
         sources.extend(self.peers.descriptors().map(|peer| PollFd::from_borrowed_fd(peer, PollFlags::IN)));

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use ha_core::{Error, ErrorKind};
 
-use crate::clock::{MachineClock, Moment, wall_seconds};
+use crate::clock::{MachineClock, Moment, wall_nanos};
 use crate::error::Failure;
 use ha_core::spi::Lineage;
 
@@ -18,12 +18,9 @@ const FORMAT: i32 = 1;
 /// given again.
 const BOOT_STEP: i64 = 1 << 32;
 
-/// How far to the left the wall clock stands in the first revision of a store: so that the tokens of a store that replaces a deleted one are
+/// How far to the right the wall clock stands in the first revision of a store: so that the tokens of a store that replaces a deleted one are
 /// larger. Room for a million commits in each second.
-const WALL_SHIFT: u32 = 20;
-
-/// The latest time of the wall clock that is believed, in seconds since 1970.
-const WALL_MAX: u64 = 1 << 35;
+const WALL_SHIFT: u32 = 10;
 
 const TABLES: &str = "
     CREATE TABLE store(
@@ -174,7 +171,7 @@ pub(crate) fn begin_boot(connection: &mut Connection, boot: &str) -> Result<(), 
 }
 
 fn first_revision() -> i64 {
-    (wall_seconds().min(WALL_MAX) << WALL_SHIFT).cast_signed()
+    (wall_nanos() >> WALL_SHIFT).cast_signed()
 }
 
 fn incompatible(reason: &str) -> Error {

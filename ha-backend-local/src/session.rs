@@ -264,6 +264,7 @@ fn renew(
     };
     let renewed = life.renew(shared.clock, deadline).map_err(fail)?;
     if shared.is_moved() {
+        shared.end_moved();
         return Err(lost(number, RENEW).into());
     }
     let checked = reader.read(|connection, state| {

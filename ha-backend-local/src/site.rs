@@ -74,10 +74,13 @@ impl Site {
         let path = canonical(&config.path)?;
         let mut sites = lock(&SITES);
         sites.retain(|_, site| site.strong_count() > 0);
-        if let Some(site) = sites.get(&path).and_then(Weak::upgrade)
-            && !site.shared.is_over()
-        {
-            return Ok(site);
+        if let Some(site) = sites.get(&path).and_then(Weak::upgrade) {
+            if site.shared.is_moved() {
+                site.shared.end_moved();
+            }
+            if !site.shared.is_over() {
+                return Ok(site);
+            }
         }
         let site = Arc::new(Self::start(LocalConfig { path: path.clone(), ..config.clone() })?);
         sites.insert(path, Arc::downgrade(&site));
@@ -195,7 +198,9 @@ impl Shared {
 
     /// The store cannot be used any more: everything that holds it ends.
     pub(crate) fn end(&self, refusal: &Refusal) {
-        self.over.store(true, Ordering::Release);
+        if self.over.swap(true, Ordering::AcqRel) {
+            return;
+        }
         tracing::warn!(store = %self.config.path.display(), reason = refusal.reason, "the local store is given up");
         self.queue.refuse(refusal);
         let holders: Vec<Holder> = lock(&self.holders).keys().copied().collect();

@@ -63,18 +63,23 @@ impl<'a> Step<'a> {
         self.state.lineage(self.clock, self.now())
     }
 
-    /// Adds a session, and gives it its number.
-    pub(crate) fn open_session(&mut self, node: &Name, ttl: i64, process: &str) -> Result<Number, Failure> {
-        self.state.revision += 1;
-        self.state.membership = self.state.revision;
-        let number = Number(self.state.revision);
+    /// The number that the next session gets.
+    pub(crate) fn next_number(&self) -> Number {
+        Number(self.state.revision + 1)
+    }
+
+    /// Adds the session of the next number.
+    pub(crate) fn open_session(&mut self, node: &Name, ttl: i64, process: &str) -> Result<(), Failure> {
+        let number = self.next_number();
+        self.state.revision = number.0;
+        self.state.membership = number.0;
         self.connection.prepare_cached("INSERT INTO sessions VALUES (?1, ?2, ?3, ?4)")?.execute(params![
             number.0,
             node.as_str(),
             ttl,
             process
         ])?;
-        Ok(number)
+        Ok(())
     }
 
     /// Whether the session `number` is alive.

@@ -162,19 +162,25 @@ fn open(shared: &Shared) -> Result<Connection, Error> {
             .on(path.display())
             .because(format_args!("its folder takes no locks: {error}; choose a local disk"))
     })?;
+    refuse_read_only(path)?;
     let mut connection = connect(path).map_err(fail)?;
     connection.busy_timeout(shared.config.timeout).map_err(fail)?;
-    let found =
-        schema::look(&connection, shared.boot_text()).map_err(|failure| failure.into_error(OPEN, path))?;
-    if connection.is_readonly("main").map_err(fail)? {
-        return Err(Error::new(ErrorKind::Denied, OPEN)
-            .on(path.display())
-            .because("this user can read the file and not write it; change its owner or its mode"));
-    }
+    let found = schema::look(&connection, shared.boot_text())
+        .map_err(|failure| failure.into_error(OPEN, path).on(path.display()))?;
     prepare(shared, &mut connection, found).map_err(|failure| failure.into_error(OPEN, path))?;
     connection.busy_timeout(BUSY_WAIT).map_err(fail)?;
     shared.remember_files();
     Ok(connection)
+}
+
+/// Refuses a file that this user cannot write, before SQLite makes files beside it that nobody can write either.
+fn refuse_read_only(path: &Path) -> Result<(), Error> {
+    match rustix::fs::access(path, rustix::fs::Access::WRITE_OK) {
+        Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+        Err(error) => Err(Error::new(ErrorKind::Denied, OPEN)
+            .on(path.display())
+            .because(format_args!("{error}; change its owner or its mode, so that this user can write it"))),
+    }
 }
 
 /// A connection to the file at `path`, which is created empty if there is none.

@@ -34,6 +34,7 @@ cargo xtask <command>
   ci [stage ..]       verify, and all that needs more than Rust; gets what is missing under target/ first
   fix                 applies what clippy and rustfmt can mend by themselves
   bench [--check]     measures; with --check, a figure that misses its target is a failure
+  soak local          kills, stops and continues processes on one file for ten minutes, and judges what they did
   sim [argument ..]   runs seeds of the simulation, or replays one; `cargo xtask sim --help` says more
   help                this text
 
@@ -59,6 +60,7 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["fix"] => fix::run(&Workspace::load()?),
         ["bench"] => bench::run(&Workspace::load()?, false),
         ["bench", "--check"] => bench::run(&Workspace::load()?, true),
+        ["soak", "local"] => suite::soak_local(&Workspace::load()?),
         ["sim", arguments @ ..] => sim::run(&Workspace::load()?, arguments),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");

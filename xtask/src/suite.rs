@@ -58,6 +58,12 @@ pub(crate) fn local(workspace: &Workspace) -> Result<Verdict, Failure> {
     Ok(Verdict::Passed)
 }
 
+/// The one test of them that can go on for long, for ten minutes.
+pub(crate) fn soak_local(workspace: &Workspace) -> Result<(), Failure> {
+    let mut soak = workspace.cargo(["test", "--locked", "--package", "ha-backend-local", "--test", "faults"]);
+    command::run(soak.args(["--", "soak::"]).env("HA_SOAK_SECONDS", "600"))
+}
+
 /// The tools that break servers, and all that runs on etcd: by the test runner of cargo, since nextest would start the servers
 /// anew for each case. They are built as for [`tests`], so that in `ci` nothing is built again.
 pub(crate) fn etcd(workspace: &Workspace) -> Result<Verdict, Failure> {

@@ -117,6 +117,7 @@ pub struct Holder {
     node: String,
     incarnation: u64,
     history: PathBuf,
+    is_frozen: bool,
 }
 
 impl Holder {
@@ -143,7 +144,7 @@ impl Holder {
         let program = std::env::current_exe().unwrap();
         let log = folder.path().join(format!("{node}-{incarnation}.log"));
         let process = Process::start(&node, &program, [program::ARGUMENT, &orders], log);
-        Self { process, recorder, node, incarnation, history }
+        Self { process, recorder, node, incarnation, history, is_frozen: false }
     }
 
     /// The name of its node.
@@ -152,11 +153,21 @@ impl Holder {
         &self.node
     }
 
+    /// The id of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Ends it without a warning (`SIGKILL`).
     pub fn kill(&mut self) {
+        // Where others hear of a death at once they can be granted what it had before we hear of it, so nothing of it may run after this moment.
+        if !self.is_frozen && self.process.is_running() {
+            self.process.stop();
+        }
+        let at = Recorder::now();
         self.process.kill();
-        // Until now it may have believed.
-        self.recorder.record(Event::Crashed);
+        self.recorder.record_at(at, Event::Crashed);
     }
 
     /// Freezes it (`SIGSTOP`): it knows nothing of it.
@@ -166,12 +177,14 @@ impl Holder {
     pub fn freeze(&mut self) {
         let at = Recorder::now();
         self.process.stop();
+        self.is_frozen = true;
         self.recorder.record_at(at, Event::Frozen);
     }
 
     /// Lets it go on (`SIGCONT`).
     pub fn thaw(&mut self) {
         self.process.resume();
+        self.is_frozen = false;
         self.recorder.record(Event::Thawed);
     }
 
