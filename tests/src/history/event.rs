@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::group::Shown;
 use super::store::{Action, Change, Item, Key, Outcome};
 
 /// What happened; who and when is in the [`Record`](super::Record).
@@ -105,6 +106,49 @@ pub enum Event {
     ObserverEnded {
         /// The number of the observer.
         observer: u64,
+    },
+
+    /// The process wants to be a member of a group from now on.
+    Joining {
+        /// The group.
+        group: String,
+    },
+    /// It is one: its join was answered, or a new session or a new entry carries it on.
+    Joined {
+        /// The group.
+        group: String,
+        /// As which incarnation.
+        incarnation: u64,
+    },
+    /// What it wanted to say of itself is stored.
+    Updated {
+        /// The group.
+        group: String,
+        /// The number of what it says: each process counts from 0, what it joined with, in each group.
+        version: u64,
+    },
+    /// It does not want to be one any more: it leaves, or gave the membership or the call for one up.
+    Leaving {
+        /// The group.
+        group: String,
+    },
+    /// It was told that it has left.
+    Left {
+        /// The group.
+        group: String,
+    },
+    /// A watcher of a group was told something, and this is its view from now on.
+    Viewed {
+        /// The number of the watcher.
+        watcher: u64,
+        /// The group.
+        group: String,
+        /// The number of the view.
+        number: u64,
+        /// Whether it was told everything, and not one change.
+        whole: bool,
+        /// The members.
+        members: Vec<Shown>,
     },
 
     /// A fenced resource decided on a write.

@@ -7,16 +7,18 @@
 //!
 //! Whoever records keeps to these rules:
 //! * `at` is the instant at which the event took effect for the party that it is about, not the one at which it was written down.
-//! * A process is a node and an incarnation. `call`, `grant`, `observer` and `watch` are numbered per process and never reused by it; `op`
+//! * A process is a node and an incarnation. `call`, `grant`, `observer`, `watcher` and `watch` are numbered per process and never reused by it; `op`
 //!   and `fault` are unique in the whole history.
 //! * What a resource or the store itself records ([`Event::Wrote`], [`Event::Incremented`], [`Event::Committed`], [`Event::SessionEnded`]) carries
 //!   the instant of its decision there, whenever the reply arrives. Its node is the resource's or the store's own name.
 
 mod event;
+mod group;
 mod json;
 mod store;
 
 pub use event::{Answer, EndReason, Event, Phase, Recipe, SessionEnd, Sight, Target};
+pub use group::Shown;
 pub use json::{Malformed, MalformedKind};
 pub use store::{Action, Change, Item, Key, Outcome, Version};
 

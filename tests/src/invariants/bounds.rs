@@ -17,6 +17,8 @@ pub struct Bounds {
     /// How long a healthy system may take to give what is free to somebody who waits for it, and to show a change to those who watch:
     /// a ttl, the election of a server, and 2 s.
     pub recovery: u64,
+    /// How long a change of a group may take to be in the views of healthy watchers.
+    pub visible: u64,
     /// How long one commit of a healthy process takes at most.
     pub commit_time: u64,
     /// Two calls of one process that were asked closer together than this have no order: their threads may overtake each other between
@@ -45,6 +47,7 @@ impl Bounds {
             expiry_slack: nanos(Duration::from_secs(1)),
             loss_notice: nanos(Duration::from_millis(50)),
             recovery: ttl.saturating_add(nanos(Duration::from_secs(4))),
+            visible: nanos(Duration::from_secs(1)),
             commit_time: nanos(Duration::from_millis(500)),
             call_order: nanos(Duration::from_millis(1)),
             token_base: 0,

@@ -25,6 +25,13 @@
 //! | E6 | after the last disturbance a healthy candidate leads within the bound if nobody does, and while the store answers nobody no campaign that began meanwhile is won | R7, R9, R10 |
 //! | E7 | a campaign that was given up is not won, and no candidate or leader entry of a node that does not stand stays for longer than its session can live on | R4, R5, G22, G27 |
 //! | E8 | once the run is calm and the bound has passed, no healthy leader loses leadership unless it gives it up itself | R1, R6, G25 |
+//! | M1 | the numbers of the views of a watcher grow, by one for each change, which is about one member; what is told first, and after a gap, is the whole view | G126 |
+//! | M2 | a member that died, left, or never joined is out of every healthy watcher's view within a ttl and the slack | G27, G120, G122, G138 |
+//! | M3 | once the run is calm and the bound has passed, no healthy member that does not leave disappears from a view or changes its incarnation | G25, G122 |
+//! | M4 | once the run is calm and the bound has passed, all healthy watchers have the same view, unless something has just changed | G120, G126 |
+//! | M5 | each life of a node is a larger incarnation than all before it, one incarnation is one life, and no watcher is shown an earlier one after a later one | R3, G6, G121 |
+//! | M6 | once the run is calm, every healthy watcher sees a healthy member within a second of its joining, and as long as it stays; a healthy process that wants to join has joined within the bound | R9, G120, G123 |
+//! | M7 | no watcher is shown an older state of a member after a newer one, and once the run is calm every healthy watcher sees within a second what a member was told is stored | R9, G120, G124 |
 //! | P1 | at every instant at most one member believes that it owns a partition that is not moved by force, and each grant of a partition carries a larger token than every earlier one | R1, R2, R3, G170 |
 //! | P2 | after the last disturbance every partition has an owner within the bound, if a healthy member would own it | R7, R9, G170, G173, G174 |
 //! | P3 | a grant of a partition that was given up or lost is not believed in again, none is given after its member had gone, and a loss is noticed within the bound | R1, R2, R4, G172, G182 |
@@ -42,7 +49,7 @@
 //!
 //! Not judged: how late a watch is without faults (V6), whether an item of it is atomic (V2) and truthful about where it is (V4), and how much a slow
 //! consumer costs (V5), because the cases of the suite see them directly; how much a change of members moves (P5), because the cases see it, and that no plan of a deposed assignor is adopted (P7), which
-//! would show as two owners; the invariants of groups and work-sets, which come with their recipes. Of E6 "no quorum" is judged for faults of the kind [`Event::OUTAGE`].
+//! would show as two owners; the invariants of work-sets, which come with their recipes. Of E6 "no quorum" is judged for faults of the kind [`Event::OUTAGE`].
 //!
 //! Liveness (L5, E4's end, E6, E8, P2, P4, P6, V1's end) is judged once the run is calm: in [`Phase::Liveness`], after the last record of a fault, a
 //! crash, a freeze or a start, on nodes on which no fault is left. A run without that phase is judged by its safety alone.
@@ -80,6 +87,13 @@ mod l7_stale_changes_nothing;
 mod l8_lock_linearizable;
 mod l9_shares_fit;
 pub mod linearizability;
+mod m1_views_numbered;
+mod m2_dead_are_gone;
+mod m3_nobody_removed;
+mod m4_views_agree;
+mod m5_incarnations_grow;
+mod m6_joins_are_seen;
+mod m7_updates_last;
 mod p1_one_owner;
 mod p2_every_partition_is_owned;
 mod p3_given_up_for_good;
@@ -154,6 +168,13 @@ pub const ALL: &[Invariant] = &[
     e6_somebody_leads::INVARIANT,
     e7_no_ghost_leader::INVARIANT,
     e8_no_flapping::INVARIANT,
+    m1_views_numbered::INVARIANT,
+    m2_dead_are_gone::INVARIANT,
+    m3_nobody_removed::INVARIANT,
+    m4_views_agree::INVARIANT,
+    m5_incarnations_grow::INVARIANT,
+    m6_joins_are_seen::INVARIANT,
+    m7_updates_last::INVARIANT,
     p1_one_owner::INVARIANT,
     p2_every_partition_is_owned::INVARIANT,
     p3_given_up_for_good::INVARIANT,

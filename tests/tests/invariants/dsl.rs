@@ -11,6 +11,9 @@
 //! 10 a seek 1          .. the partition p/0        20 a gets 1 7        `own 1 7 90` as `hold`; `takes 1 1/9`: a share of it
 //! 50 r wrote 7 ok      resource r decides: ok, no, ?           50 r inc 7 3 ok      .. on an increment to 3
 //! 50 a see 1 7 b       observer 1: term 7, leader b            50 a see 1 -         vacant; `?`: unknown; `unsee 1`
+//! 10 a joins           wants to be a member of group g  20 a in 5         is one, as incarnation 5; `leaves`, `gone`
+//! 30 a says 2          its version 2 is stored          40 w view 1 7 all a:5 b/2:6:3   watcher 1: view 7, all (or `one` change),
+//!                                                                 node[/process]:incarnation[:version]
 //! 5 a open s 1000      session s with its ttl                  9 a renew s 8 ok     sent at 8, acknowledged, or `?`
 //! 99 a over s expired  closed, expired, ended                  9 s left c/k s dead  found at the end: owner s, dead or alive
 //! 5 a do 1 k new 4     request 1 on k: get, new V, set C M V, del C; a length may follow: `#70000`
@@ -26,7 +29,7 @@
 
 use ha_conformance::history::{
     Action, Answer, Change, EndReason, Event, History, Item, Key, Outcome, Phase, Recipe, Record, SessionEnd,
-    Sight, Target, Version,
+    Shown, Sight, Target, Version,
 };
 
 const MS: u64 = 1_000_000;
@@ -157,6 +160,7 @@ impl<'t> Statement<'t> {
             }
             "ask" | "want" | "stand" | "seek" | "got" | "won" | "gets" | "quit" | "withdraw" | "until"
             | "end" | "told" | "released" => self.holding(verb),
+            "joins" | "in" | "says" | "leaves" | "gone" | "view" => self.group(verb),
             "see" | "unsee" | "wrote" | "inc" | "open" | "renew" | "over" | "left" => self.witness(verb),
             _ => self.store(verb),
         }
@@ -198,6 +202,36 @@ impl<'t> Statement<'t> {
                 Event::Ended { grant: number, reason }
             }
         }
+    }
+
+    fn group(&mut self, verb: &str) -> Event {
+        let group = "g".to_owned();
+        match verb {
+            "joins" => Event::Joining { group },
+            "in" => Event::Joined { group, incarnation: self.number() },
+            "says" => Event::Updated { group, version: self.number() },
+            "leaves" => Event::Leaving { group },
+            "gone" => Event::Left { group },
+            _ => {
+                let (watcher, number) = (self.number(), self.number());
+                let whole = match self.word() {
+                    "all" => true,
+                    "one" => false,
+                    word => self.fail(&format!("{word:?} is neither all nor one")),
+                };
+                let words: Vec<&str> = self.words.by_ref().collect();
+                let members = words.into_iter().map(|word| self.shown(word)).collect();
+                Event::Viewed { watcher, group, number, whole, members }
+            }
+        }
+    }
+
+    fn shown(&self, word: &str) -> Shown {
+        let parts: Vec<&str> = word.split(':').collect();
+        let [who, incarnation, version @ ..] = &parts[..] else { self.fail("a member is node:incarnation") };
+        let (node, process) = who.split_once('/').unwrap_or((who, "1"));
+        let version = version.first().map_or(0, |version| self.parse(version));
+        Shown::new(node, self.parse(process), self.parse(incarnation), version)
     }
 
     fn witness(&mut self, verb: &str) -> Event {

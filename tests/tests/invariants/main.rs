@@ -10,12 +10,14 @@ mod fenced;
 mod files;
 mod ghosts;
 mod lock;
+mod members;
 mod owning;
 mod queue;
 mod registry;
 mod search;
 mod sessions;
 mod shared;
+mod views;
 mod watch;
 
 use std::time::Duration;

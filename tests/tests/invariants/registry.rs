@@ -3,8 +3,8 @@
 use ha_conformance::invariants::ALL;
 
 use crate::{
-    Table, balance, contract, effects, electing, election, fenced, files, ghosts, lock, owning, queue,
-    sessions, shared, watch,
+    Table, balance, contract, effects, electing, election, fenced, files, ghosts, lock, members, owning,
+    queue, sessions, shared, views, watch,
 };
 
 /// The tables of all checkers.
@@ -23,6 +23,8 @@ const TABLES: &[&[&Table]] = &[
     shared::TABLES,
     owning::TABLES,
     balance::TABLES,
+    views::TABLES,
+    members::TABLES,
 ];
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the checkers ask of a history, gathered in one pass and shared by all of them.
 
+mod groups;
 mod holding;
 mod log;
 mod numbers;
@@ -11,6 +12,7 @@ use std::cell::OnceCell;
 
 use crate::history::{Event, History, Record};
 
+pub(crate) use groups::{Group, Groups, Stay, View, Watcher};
 pub(crate) use holding::{Call, Grant, Holding, Thing};
 pub(crate) use log::{KeyStates, Log, Owned, Session};
 pub(crate) use numbers::{Mixer, Numbers};
@@ -34,6 +36,7 @@ pub(crate) struct Index<'a> {
     pub(crate) cluster: Cluster<'a>,
     pub(crate) holding: Holding<'a>,
     pub(crate) sightings: Sightings<'a>,
+    pub(crate) groups: Groups<'a>,
     pub(crate) log: Log<'a>,
     pub(crate) requests: Requests<'a>,
     /// Records that contradict others in form: the recorder is wrong.
@@ -50,6 +53,7 @@ impl<'a> Index<'a> {
             cluster: Cluster::default(),
             holding: Holding::default(),
             sightings: Sightings::default(),
+            groups: Groups::default(),
             log: Log::default(),
             requests: Requests::default(),
             flaws: Vec::new(),
@@ -91,6 +95,15 @@ impl<'a> Index<'a> {
             | Event::ObserverEnded { .. } => {
                 let process = self.cluster.process(record);
                 self.sightings.add(mark, process, &record.event)
+            }
+            Event::Joining { .. }
+            | Event::Joined { .. }
+            | Event::Updated { .. }
+            | Event::Leaving { .. }
+            | Event::Left { .. }
+            | Event::Viewed { .. } => {
+                let process = self.cluster.process(record);
+                self.groups.add(mark, process, &record.event)
             }
             Event::SessionOpened { .. }
             | Event::Renewed { .. }

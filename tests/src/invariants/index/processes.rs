@@ -85,6 +85,11 @@ impl<'a> Cluster<'a> {
         process
     }
 
+    /// The process of this node and incarnation, if the history knows it.
+    pub(crate) fn find(&self, node: &'a str, incarnation: u64) -> Option<usize> {
+        self.process_numbers.find(&(node, incarnation))
+    }
+
     fn node(&mut self, name: &'a str) -> usize {
         let (node, new) = self.nodes.number(name);
         if new {

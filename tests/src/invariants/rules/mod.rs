@@ -1,4 +1,4 @@
-//! Rules that hold for locks and elections alike; the files of the invariants say for which.
+//! Rules that hold for locks and elections alike, and what those of groups have in common; the files of the invariants say for which.
 
 mod endings;
 mod exclusion;
@@ -7,6 +7,7 @@ mod notice;
 mod order;
 mod progress;
 mod queueing;
+pub(super) mod watching;
 
 pub(super) use endings::{nobody_is_granted_twice, the_ended_stay_ended};
 pub(super) use exclusion::nobody_overlaps;
