@@ -49,6 +49,20 @@ pub enum Bug {
     StraysKept,
     /// The term is taken from an entry that outlives it.
     TermOfTenure,
+    // The group.
+    /// A member does not join again in a new session.
+    RejoinForgotten,
+    /// A member does not notice that its entry was deleted.
+    DeletedMemberStaysOut,
+    /// What is written counts as all that was said meanwhile.
+    UpdateOvertaken,
+    /// A join goes on when nobody waits for it any more.
+    DroppedJoinStays,
+    /// Entries of members that a discontinuity brought back stay.
+    MemberStraysKept,
+    // The name of the node.
+    /// The session that has the name is ended for the name alone.
+    NameProvesDeath,
     // Partitions.
     /// A member that has not said that it runs a partition is taken not to run it (N1 of the protocol's models).
     SilenceIsRelease,
@@ -62,7 +76,7 @@ pub enum Bug {
     EvictedAtOnce,
     /// An acknowledgement counts for whatever is revoked later, too (X4).
     BareAck,
-    // Both.
+    // Locks and elections.
     /// What a discontinuity forgot is held on to.
     ForgottenGrantsKept,
     /// A grant that ran out before its caller woke is handed out.
@@ -110,6 +124,12 @@ impl Bug {
         Self::UnwantedLeadershipKept,
         Self::StraysKept,
         Self::TermOfTenure,
+        Self::RejoinForgotten,
+        Self::DeletedMemberStaysOut,
+        Self::UpdateOvertaken,
+        Self::DroppedJoinStays,
+        Self::MemberStraysKept,
+        Self::NameProvesDeath,
         Self::ForgottenGrantsKept,
         Self::ExpiredGrantHandedOut,
         Self::DeadlineFromReply,

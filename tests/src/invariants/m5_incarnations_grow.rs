@@ -26,7 +26,7 @@ fn judge(index: &Index<'_>, _: &Bounds) -> Result<(), Broken> {
 
 /// What members were told themselves.
 fn one_life_each(index: &Index<'_>, group: &Group<'_>) -> Result<(), Broken> {
-    let mut newest: BTreeMap<usize, (u64, Mark)> = BTreeMap::new();
+    let mut newest: BTreeMap<usize, Vec<(u64, usize, Mark)>> = BTreeMap::new();
     let mut owners: BTreeMap<u64, (usize, Mark)> = BTreeMap::new();
     let joined = group.stays.iter().flat_map(|stay| stay.joined.iter().map(move |joined| (stay, *joined)));
     let mut joined: Vec<_> = joined.collect();
@@ -46,11 +46,14 @@ fn one_life_each(index: &Index<'_>, group: &Group<'_>) -> Result<(), Broken> {
         {
             return broken("which another node is".into(), its);
         }
-        if let Some((other, its)) = newest.insert(node, (incarnation, mark))
-            && incarnation <= other
-        {
-            return broken(format!("which is not larger than {other} before"), its);
+        // A process that was frozen may be told of its own life after a later one has begun.
+        let before = newest.entry(node).or_default();
+        let mut earlier =
+            before.iter().filter(|(_, process, its)| *process == stay.process || its.at <= stay.from.at);
+        if let Some((other, _, its)) = earlier.find(|(other, ..)| incarnation <= *other) {
+            return broken(format!("which is not larger than {other} before"), *its);
         }
+        before.push((incarnation, stay.process, mark));
     }
     Ok(())
 }
@@ -63,8 +66,8 @@ fn goes_forward(index: &Index<'_>, group: &Group<'_>, watcher: &Watcher<'_>) -> 
         for shown in view.members {
             let seen = (shown.incarnation, shown.process, view.mark);
             let Some((incarnation, process, mark)) = newest.insert(&shown.node, seen) else { continue };
-            // One life may be several incarnations, one after the other, but not the other way round.
-            let is_back = shown.incarnation < incarnation || shown.process < process;
+            // Of two processes of one node either may be the later one, but one incarnation is one of them.
+            let is_back = shown.incarnation < incarnation;
             let is_split = shown.incarnation == incarnation && shown.process != process;
             if !is_back && !is_split {
                 continue;

@@ -13,6 +13,7 @@ use super::executor::{NodeId, World};
 use super::network::{Link, Network};
 use super::node::{Clock, SimRuntime};
 use super::plan::{FaultKind, Plan};
+use super::processes::{Ended, Lives};
 use super::recorder::Recorder;
 use super::server::Server;
 use super::store::SimBackend;
@@ -59,6 +60,8 @@ pub(super) struct Cluster {
     pub(super) nemesis: NodeId,
     /// The node that stays broken, if one does.
     pub(super) broken: Mutex<Option<usize>>,
+    /// The processes that are over.
+    pub(super) ended: Ended,
     /// Where the recipe keeps its entries.
     pub(super) collections: Vec<Collection>,
     /// Whether the clock of a suspended node stands still: a planted defect.
@@ -101,6 +104,7 @@ impl Cluster {
             program,
             nemesis,
             broken: Mutex::default(),
+            ended: Ended::default(),
             collections,
             clock_stops: defect == Some(Defect::ClockStopsInSuspend),
         })
@@ -171,7 +175,7 @@ impl Cluster {
                 .ttl(self.plan.ttl)
                 .connect_timeout(Duration::from_secs(5))
                 .runtime(life.runtime.clone())
-                .processes(Arc::new(super::processes::Lives::new(life)))
+                .processes(Arc::new(Lives::new(life, &self.ended)))
                 .connect()
                 .await;
             match connected {

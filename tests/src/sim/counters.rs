@@ -60,6 +60,14 @@ counters! {
     Crashed = "nodes crashed",
     /// A crashed node came back under its name.
     Restarted = "nodes restarted",
+    /// A process was started under the name of one that was alive.
+    Replaced = "processes started beside a living one of their node",
+    /// A member joined.
+    Joined = "members that joined",
+    /// A member joined again by itself.
+    Rejoined = "members that joined again by themselves",
+    /// A view was told as a whole after changes.
+    Resynced = "views told anew after a gap",
     /// A session was ended by an administrator.
     Expired = "sessions ended by an administrator",
     /// A watch broke and began again with a snapshot.
@@ -116,16 +124,12 @@ impl Counter {
     ];
 
     /// What happens to those that grant something.
-    pub(super) const OF_RECIPES: &'static [Self] = &[
-        Self::ShutDown,
-        Self::Deleted,
-        Self::Forgotten,
-        Self::Granted,
-        Self::LostWhileHeld,
-        Self::MovedNode,
-        Self::StaleWrite,
-        Self::Reopened,
-    ];
+    pub(super) const OF_RECIPES: &'static [Self] =
+        &[Self::Granted, Self::LostWhileHeld, Self::MovedNode, Self::StaleWrite];
+
+    /// What happens to those that live in a session.
+    pub(super) const OF_SESSIONS: &'static [Self] =
+        &[Self::ShutDown, Self::Replaced, Self::Deleted, Self::Forgotten, Self::Reopened];
 }
 
 /// How often each thing happened.

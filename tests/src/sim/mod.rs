@@ -12,6 +12,7 @@ mod election;
 mod events;
 mod executor;
 mod fate;
+mod group;
 mod judge;
 mod mutex;
 mod nemesis;

@@ -54,6 +54,7 @@ impl Cluster {
             FaultKind::Crash => self.crash(&life, Some(span)),
             FaultKind::Suspend => self.suspend(&life, span),
             FaultKind::Restart => life.stop.cancel(),
+            FaultKind::Replace => self.replace(&life, span),
             FaultKind::Delete => self.delete(),
             FaultKind::Expire => {
                 self.counters.add(Counter::Expired);
@@ -159,11 +160,38 @@ impl Cluster {
         self.server.memory().faults().delete(NAMESPACE, entry.key());
     }
 
+    /// Starts another process under the name of one that is alive. That one may be frozen; it goes on later, and ends in the end.
+    fn replace(self: &Arc<Self>, life: &Life, span: Duration) {
+        if self.world.is_crashed(life.node) {
+            return;
+        }
+        self.counters.add(Counter::Replaced);
+        let fault = self.recorder.fault("replaced", Some(&life.name));
+        let frozen = self.world.draw(|random| random.chance(500));
+        if frozen {
+            self.world.freeze(life.node);
+            self.recorder.frozen(life, true);
+        }
+        self.come_back(life.index, life.incarnation + 1);
+        let life = life.clone();
+        self.later(span, move |cluster| {
+            if frozen && !cluster.world.is_crashed(life.node) {
+                cluster.world.thaw(life.node);
+                cluster.recorder.frozen(&life, false);
+            }
+            cluster.later(span, move |cluster| {
+                cluster.crash(&life, None);
+                cluster.recorder.healed(fault);
+            });
+        });
+    }
+
     /// Starts the node of `life`, which has ended in good order, again.
     pub(super) fn restart(self: &Arc<Self>, life: &Life) {
         life.link.cut(true, true);
         self.recorder.stopped(life);
         self.world.crash(life.node);
+        self.ended.add(life);
         let (index, incarnation) = (life.index, life.incarnation + 1);
         let pause = self.world.draw(|random| random.between(1_000_000, nanos(self.plan.ttl)));
         self.later(Duration::from_nanos(pause), move |cluster| cluster.come_back(index, incarnation));
@@ -188,6 +216,7 @@ impl Cluster {
         life.link.cut(true, true);
         self.recorder.crashed(life);
         self.world.crash(life.node);
+        self.ended.add(life);
         let Some(span) = restart_after else { return };
         let (index, incarnation) = (life.index, life.incarnation + 1);
         self.later(span, move |cluster| cluster.come_back(index, incarnation));

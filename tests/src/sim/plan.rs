@@ -49,6 +49,8 @@ pub(super) enum FaultKind {
     Crash,
     /// Shuts a node down in good order and starts it again.
     Restart,
+    /// Starts another process of a node beside its first one, which runs on, or is frozen, for a while and is ended then.
+    Replace,
     /// An administrator ends a node's session.
     Expire,
     /// An administrator deletes an entry.
@@ -64,6 +66,7 @@ impl FaultKind {
         Self::Suspend,
         Self::Crash,
         Self::Restart,
+        Self::Replace,
         Self::Expire,
         Self::Delete,
         Self::Forget,

@@ -281,7 +281,9 @@ impl Recorder {
     /// the resource.
     pub(super) fn excuse(&self, life: &Life) {
         let node = &life.name;
-        self.state().condemned.insert((node.clone(), life.incarnation));
+        // Also those of the node that run beside it.
+        let lives = (1..=life.incarnation).map(|incarnation| (node.clone(), incarnation));
+        self.state().condemned.extend(lives);
         let theirs: Vec<u64> = {
             let state = self.state();
             state.open.iter().filter(|(_, open)| open.node == *node).map(|(number, _)| *number).collect()

@@ -11,7 +11,7 @@ use super::counters::{Counter, Counters};
 use super::plan::{FaultKind, Plan};
 use super::random::Random;
 use super::zoo::{Defect, Planted};
-use super::{election, mutex, shared, storage};
+use super::{election, group, mutex, shared, storage};
 use crate::history::{History, Key};
 
 /// What the nodes of a run do.
@@ -24,20 +24,25 @@ pub enum Subject {
     Election,
     /// They contend for shares of a read-write lock and of a semaphore.
     Shared,
+    /// They join a group, leave it, and follow who is there.
+    Group,
     /// They use the contract itself, without any recipe.
     Store,
 }
 
 impl Subject {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Mutex, Self::Election, Self::Shared, Self::Store];
+    pub const ALL: &'static [Self] = &[Self::Mutex, Self::Election, Self::Shared, Self::Group, Self::Store];
 
     /// What has to happen now and then in its runs.
     pub(super) fn counters(self) -> impl Iterator<Item = Counter> {
         let own: &[&[Counter]] = match self {
-            Self::Mutex => &[Counter::OF_RECIPES],
-            Self::Election => &[Counter::OF_RECIPES, &[Counter::Transferred, Counter::Vanished]],
-            Self::Shared => &[Counter::OF_RECIPES, &[Counter::Downgraded]],
+            Self::Mutex => &[Counter::OF_SESSIONS, Counter::OF_RECIPES],
+            Self::Election => {
+                &[Counter::OF_SESSIONS, Counter::OF_RECIPES, &[Counter::Transferred, Counter::Vanished]]
+            }
+            Self::Shared => &[Counter::OF_SESSIONS, Counter::OF_RECIPES, &[Counter::Downgraded]],
+            Self::Group => &[Counter::OF_SESSIONS, &[Counter::Joined, Counter::Rejoined, Counter::Resynced]],
             Self::Store => &[],
         };
         [Counter::COMMON].iter().chain(own).flat_map(|counters| counters.iter().copied())
@@ -45,7 +50,8 @@ impl Subject {
 
     /// Whether its nodes can be expected to cope with that. The checkers of requests know of no writer but the nodes.
     fn copes_with(self, fault: FaultKind) -> bool {
-        self != Self::Store || !matches!(fault, FaultKind::Forget | FaultKind::Delete | FaultKind::Restart)
+        let by_others = [FaultKind::Forget, FaultKind::Delete, FaultKind::Restart, FaultKind::Replace];
+        self != Self::Store || !by_others.contains(&fault)
     }
 
     /// Where its recipe keeps its entries.
@@ -54,6 +60,7 @@ impl Subject {
             Self::Mutex => &[&["lock", "deploy"]],
             Self::Election => &[&["election", "timers", "candidates"], &["election", "timers", "record"]],
             Self::Shared => &[&["lock", "config"], &["lock", "jobs"]],
+            Self::Group => &[&["group", group::NAME, "members"], &["group", group::NAME, "ids", "n0"]],
             Self::Store => &[storage::OWNED],
         };
         segments.iter().filter_map(|segments| Collection::parse(segments).ok()).collect()
@@ -66,6 +73,7 @@ impl Subject {
             Self::Mutex => "mutex",
             Self::Election => "election",
             Self::Shared => "shared",
+            Self::Group => "group",
             Self::Store => "store",
         }
     }
@@ -123,6 +131,7 @@ pub fn run(subject: Subject, seed: u64, settings: Settings) -> Report {
         Subject::Mutex => mutex::program(),
         Subject::Election => election::program(),
         Subject::Shared => shared::program(),
+        Subject::Group => group::program(),
         Subject::Store => storage::program(),
     };
     let _planted = Planted::new(settings.defect);
@@ -131,7 +140,10 @@ pub fn run(subject: Subject, seed: u64, settings: Settings) -> Report {
         cluster.write_log();
     }
     cluster.run();
-    find_leftovers(&cluster, subject);
+    // Of a group, somebody stays to the end.
+    if subject != Subject::Group {
+        find_leftovers(&cluster, subject);
+    }
     let (history, mut violations) = cluster.recorder.finish();
     violations.extend(super::judge::judge(&history, &cluster.plan));
     let (trace, polls) = (cluster.world.trace(), cluster.world.polls());

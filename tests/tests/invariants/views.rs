@@ -160,6 +160,11 @@ const M4: Table = Table {
 const M5: Table = Table {
     id: "M5",
     good: &[
+        ("the first of two processes has the name again", "30 w view 1 1 all a/2:6; 40 w view 1 2 one a:7"),
+        (
+            "the first of two processes is told late",
+            "10 a joins; 15 a freeze; 20 a/2 start; 30 a/2 joins; 40 a/2 in 6; 50 a/2 leaves; 60 a thaw; 70 a in 5",
+        ),
         ("nothing happens", "1000 n idle"),
         ("a life", "10 a joins; 20 a in 5; 30 w view 1 1 all a:5"),
         (
@@ -215,7 +220,6 @@ const M5: Table = Table {
             "30 w view 1 1 all a:6; 40 w view 1 2 one; 50 w view 1 3 one a:5",
         ),
         ("an earlier one, in a whole view", "30 w view 1 1 all a:6; 40 w view 1 9 all a:5"),
-        ("an earlier process", "30 w view 1 1 all a/2:6; 40 w view 1 2 one a:7"),
         ("one is two processes", "30 w view 1 1 all a:6; 40 w view 1 2 one a/2:6"),
         (
             "twice, and the store forgot once",

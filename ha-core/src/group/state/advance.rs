@@ -10,6 +10,7 @@ use crate::group::records::{IdRecord, decode, encode};
 use crate::names::Name;
 use crate::runtime::Instant;
 use crate::spi::{Entry, Naming, Stamp, Txn, WatchTarget};
+use crate::zoo::{Bug, planted};
 
 impl State {
     pub(super) fn advance(&mut self, context: &Context<'_>, out: &mut Outputs) {
@@ -77,6 +78,9 @@ impl State {
             return;
         }
         let shown = self.view.get(member.key());
+        if planted(Bug::DeletedMemberStaysOut) {
+            return;
+        }
         if !shown.is_some_and(|entry| entry.stamp().is_same_incarnation(member)) {
             self.lose_own(LossReason::Removed, out);
         }
@@ -92,6 +96,9 @@ impl State {
     }
 
     pub(super) fn add_stray(&mut self, stamp: Stamp) {
+        if planted(Bug::MemberStraysKept) {
+            return;
+        }
         if !self.strays.iter().any(|stray| stray.stamp.is_same_incarnation(&stamp)) {
             self.strays.push(Stray { stamp, sent: false });
         }

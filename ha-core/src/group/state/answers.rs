@@ -3,8 +3,10 @@
 use super::{Asked, Blocked, Delivery, LONG_PAUSE, Outputs, Own, PAUSE, State};
 use crate::coordinator::{LossReason, Output};
 use crate::error::{Error, ErrorKind};
+use crate::group::records::{MemberRecord, encode};
 use crate::runtime::Instant;
 use crate::spi::{Committed, Listing, Outcome, Revision};
+use crate::zoo::{Bug, planted};
 
 impl State {
     pub(super) fn on_session_down(&mut self, out: &mut Outputs) {
@@ -18,6 +20,9 @@ impl State {
         self.look_again = false;
         if let Own::In { membership, .. } = std::mem::replace(&mut self.own, Own::Out) {
             out.push(Output::Deliver(Delivery::Gone { membership, reason: LossReason::SessionLost }));
+            if planted(Bug::RejoinForgotten) {
+                self.give_up();
+            }
         }
         self.finish_reconciling(out);
     }
@@ -164,6 +169,10 @@ impl State {
         *member = stamp;
         *record = written;
         *version = up_to;
+        if let (Some(wish), true) = (&self.wish, planted(Bug::UpdateOvertaken)) {
+            *version = wish.version;
+            *record = encode(&MemberRecord::new(&self.node, &wish.profile, wish.healthy));
+        }
         *revision = committed.revision;
     }
 

@@ -21,6 +21,7 @@ use crate::names::{Key, Name};
 use crate::runtime::Instant;
 use crate::spi::{Revision, SessionId, Stamp};
 use crate::view::View;
+use crate::zoo::{Bug, planted};
 
 /// How long to wait before asking a backend again that could not be reached.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -241,7 +242,8 @@ impl State {
         match request {
             Request::Join { caller, membership, profile } => self.on_join(caller, membership, profile, out),
             Request::Cancel { caller } => {
-                if self.wish.as_ref().is_some_and(|wish| wish.caller == Some(caller)) {
+                let is_wanted = self.wish.as_ref().is_some_and(|wish| wish.caller == Some(caller));
+                if is_wanted && !planted(Bug::DroppedJoinStays) {
                     self.give_up();
                 }
             }

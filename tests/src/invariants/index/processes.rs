@@ -102,6 +102,10 @@ impl<'a> Cluster<'a> {
     pub(super) fn life(&mut self, mark: Mark, record: &'a Record) -> Result<(), &'static str> {
         self.disturbed = mark.at;
         let number = self.process(record);
+        let node = self.processes[number].node;
+        let has_successor = self.processes[number + 1..].iter().any(|other| {
+            other.node == node && other.incarnation > record.incarnation && other.over.is_none()
+        });
         let process = &mut self.processes[number];
         let troubles = &mut self.troubles[process.node];
         match record.event {
@@ -119,8 +123,10 @@ impl<'a> Cluster<'a> {
                 }
                 process.over = Some(mark);
                 close(&mut process.freezes, mark.at);
-                self.down[process.node] = Some(troubles.len());
-                troubles.push((mark.at, u64::MAX));
+                if !has_successor {
+                    self.down[process.node] = Some(troubles.len());
+                    troubles.push((mark.at, u64::MAX));
+                }
             }
             Event::Frozen if process.over.is_none() => {
                 if !is_open(&process.freezes) {
