@@ -73,3 +73,21 @@ fn only_maps_made_by_hand_leave_the_sensors_of_a_dead_node_alone() {
     assert_eq!(of("Map"), ("[0, 3, 6, 9".into(), "[0, 3, 6, 9".into()));
     assert_eq!(of("Ranges"), ("[0, 1, 2, 3".into(), "[0, 1, 2, 3".into()));
 }
+
+#[test]
+fn the_ticks_go_on_when_whoever_emits_them_dies() {
+    let lines = lines(env!("CARGO_BIN_EXE_rules"));
+    let emitters: Vec<&str> =
+        lines.iter().filter_map(|line| line.split_once(" emits")).map(|(node, _)| node).collect();
+    assert_eq!(emitters.len(), 2, "{lines:#?}");
+    assert_ne!(emitters[0], emitters[1]);
+    assert!(lines.last().unwrap().ends_with("none is missing, none was emitted twice"), "{lines:#?}");
+}
+
+#[test]
+fn the_standby_collects_when_the_active_collector_dies() {
+    let lines = lines(env!("CARGO_BIN_EXE_garbage"));
+    assert!(lines.contains(&"3 objects were collected, the last by box-1".to_owned()), "{lines:#?}");
+    assert!(lines.contains(&"5 objects were collected, the last by box-2".to_owned()), "{lines:#?}");
+    assert_eq!(lines.last().unwrap(), "what is kept is still there");
+}

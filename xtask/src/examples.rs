@@ -4,7 +4,8 @@ use crate::stage::Verdict;
 use crate::workspace::Workspace;
 
 /// The example services, each with the arguments that the README gives it.
-const SERVICES: &[(&str, &[&str])] = &[("platform", &["--json"]), ("policy", &[]), ("sensors", &[])];
+const SERVICES: &[(&str, &[&str])] =
+    &[("platform", &["--json"]), ("policy", &[]), ("sensors", &[]), ("rules", &[]), ("garbage", &[])];
 
 /// Starts every example service as the README does; each is to end by itself, with success.
 pub(crate) fn run(workspace: &Workspace) -> Result<Verdict, Failure> {

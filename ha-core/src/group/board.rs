@@ -74,13 +74,19 @@ impl State {
 }
 
 /// The readers of one view.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Board {
+    group: String,
     state: Mutex<State>,
     changed: Notify,
 }
 
 impl Board {
+    /// Of a group of which nothing is known yet.
+    pub(super) fn new(group: &str) -> Self {
+        Self { group: group.to_owned(), state: Mutex::default(), changed: Notify::new() }
+    }
+
     /// The present view, if anything is known.
     pub(super) fn view(&self) -> Option<View> {
         let state = lock(&self.state);
@@ -100,6 +106,7 @@ impl Driver for Viewing {
                 News::Resynced(members) => state.resync(members, base),
                 News::Current(is_current) => state.is_current = is_current,
             }
+            engine.hub().meters().members(&engine.ports.group, state.members.len());
         }
         engine.ports.changed.notify_waiters();
     }

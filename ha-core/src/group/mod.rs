@@ -177,7 +177,7 @@ impl Group {
             let (hub, name) = (self.engine.hub(), self.engine.ports.name());
             hub.recipe(self.view_of, name, || {
                 let keys = Keys::of(self.kind, name, &hub.identity().node);
-                Engine::start(hub, Viewing::new(keys), Board::default())
+                Engine::start(hub, Viewing::new(keys), Board::new(self.name()))
             })
         })
     }

@@ -1,7 +1,7 @@
 //! M2: whoever is no member any more is in nobody's view.
 
 use super::bounds::Bounds;
-use super::index::{Group, Index, Mark, Stay};
+use super::index::{Group, Index, Mark, Stay, View, Watcher};
 use super::violation::Broken;
 use super::{Invariant, rules};
 use crate::history::Shown;
@@ -18,25 +18,39 @@ fn judge(index: &Index<'_>, bounds: &Bounds) -> Result<(), Broken> {
     for group in &index.groups.groups {
         for (watcher, end) in rules::watching::watchers(index, group) {
             for (view, until) in watcher.spans(end) {
-                for shown in view.members {
-                    let (entitled, proof) = entitled(index, group, shown, until);
-                    let due = settled.max(entitled.saturating_add(bounds.expiry()));
-                    if until > due {
-                        let message = format!(
-                            "{} shows {}/{} as incarnation {} to {} later than {due}, though it was no member after {entitled}",
-                            rules::watching::named(group),
-                            shown.node,
-                            shown.process,
-                            shown.incarnation,
-                            index.who(watcher.process),
-                        );
-                        return Err(Broken::new(message, proof.into_iter().chain([view.mark])));
-                    }
-                }
+                let mut members = view.members.iter();
+                members.try_for_each(|shown| {
+                    is_member(index, bounds, settled, group, (watcher, view, until), shown)
+                })?;
             }
         }
     }
     Ok(())
+}
+
+/// Whether what a view shows up to an instant was a member up to then, or shortly before.
+fn is_member(
+    index: &Index<'_>,
+    bounds: &Bounds,
+    settled: u64,
+    group: &Group<'_>,
+    (watcher, view, until): (&Watcher<'_>, &View<'_>, u64),
+    shown: &Shown,
+) -> Result<(), Broken> {
+    let (entitled, proof) = entitled(index, group, shown, until);
+    let due = settled.max(entitled.saturating_add(bounds.expiry()));
+    if until <= due {
+        return Ok(());
+    }
+    let message = format!(
+        "{} shows {}/{} as incarnation {} to {} later than {due}, though it was no member after {entitled}",
+        rules::watching::named(group),
+        shown.node,
+        shown.process,
+        shown.incarnation,
+        index.who(watcher.process),
+    );
+    Err(Broken::new(message, proof.into_iter().chain([view.mark])))
 }
 
 /// The last instant up to `until` at which the member was one, or wanted to be, and what ended that.

@@ -30,6 +30,8 @@ impl Meters {
 
     pub(crate) fn planned(&self, _partitions: &str, _moves: u64, _unplaced: usize) {}
 
+    pub(crate) fn members(&self, _group: &str, _count: usize) {}
+
     pub(crate) fn waited(&self, _kind: &'static str, _time: Duration) {}
 
     pub(crate) fn renewed(&self, _took: Duration, _remaining: Duration) {}

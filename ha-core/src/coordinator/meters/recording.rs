@@ -81,6 +81,12 @@ impl Meters {
         gauge!("ha_partitions_unplaced", labels()).set(f64::from(unplaced));
     }
 
+    /// The view of a group has so many members.
+    pub(crate) fn members(&self, group: &str, count: usize) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        gauge!("ha_members", self.with("group", group.to_owned())).set(f64::from(count));
+    }
+
     pub(crate) fn waited(&self, kind: &'static str, time: Duration) {
         histogram!("ha_wait_seconds", self.with("kind", kind)).record(time);
     }
