@@ -137,11 +137,15 @@ async fn stay(cluster: &Arc<Cluster>, life: &Life, group: &Group, version: &mut 
     let mut member = Present { cluster, life, membership, known: None };
     member.notice();
     let acts = if forever { u64::MAX } else { patience };
-    for _ in 0..acts {
-        member.spend(cluster.pause()).await;
-        if !forever {
-            member.say(version).await;
+    for act in 0..acts {
+        // One that stays for ever says nothing new in the end: what it said last has to be seen.
+        if !forever || act < patience {
+            // Several at once, some of which nobody waits for.
+            for _ in 0..cluster.world.draw(|random| random.between(1, 3)) {
+                member.say(version).await;
+            }
         }
+        member.spend(cluster.pause()).await;
     }
     member.leave().await;
 }
