@@ -13,8 +13,6 @@ pub enum Bug {
     VanishedMeansTurn,
     /// A place that is released goes to the next waiter of the process, with the same token.
     PlaceServedTwice,
-    /// Places of an old session are kept in the next one.
-    OldPlacesKept,
     /// The place that is created in the same step as a release is granted at once.
     HandOverIsGrant,
     /// The oldest place is kept though nobody waits for it any more.
@@ -107,7 +105,6 @@ impl Bug {
         Self::CreationForgotten,
         Self::VanishedMeansTurn,
         Self::PlaceServedTwice,
-        Self::OldPlacesKept,
         Self::HandOverIsGrant,
         Self::OldestPlaceKept,
         Self::ForeignViewDecides,

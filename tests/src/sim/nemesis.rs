@@ -174,6 +174,7 @@ impl Cluster {
         }
         self.come_back(life.index, life.incarnation + 1);
         let life = life.clone();
+        let span = span.min(self.plan.ttl * 3 / 2);
         self.later(span, move |cluster| {
             if frozen && !cluster.world.is_crashed(life.node) {
                 cluster.world.thaw(life.node);
@@ -181,7 +182,8 @@ impl Cluster {
             }
             cluster.later(span, move |cluster| {
                 cluster.crash(&life, None);
-                cluster.recorder.healed(fault);
+                // Its session may outlive it, and its name with it.
+                cluster.later(cluster.plan.ttl * 2, move |cluster| cluster.recorder.healed(fault));
             });
         });
     }

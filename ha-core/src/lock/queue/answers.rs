@@ -17,12 +17,7 @@ impl Queue {
         self.asked.clear();
         self.look_again = false;
         self.watched.clear();
-        for mut place in std::mem::take(&mut self.places) {
-            if planted(Bug::OldPlacesKept) && matches!(place.status, Status::Queued { .. }) {
-                place.forget_view();
-                self.places.push(place);
-                continue;
-            }
+        for place in std::mem::take(&mut self.places) {
             if let Status::Leaving { caller: Some(caller), .. } = place.status {
                 out.push(Output::Deliver(Delivery::Released { caller }));
             }
