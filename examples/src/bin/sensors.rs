@@ -67,7 +67,7 @@ async fn show(strategy: Strategy) -> Result<(), Error> {
         let builder = Coordinator::builder(store.clone()).namespace("sensors").node(name).ttl(TTL);
         let node = builder.runtime(Arc::new(life.runtime())).connect().await?;
         let sensors = strategy.apply(node.partitions("sensors", SENSORS)?.min_members(NODES.len()));
-        nodes.push((life, tokio::spawn(poll(sensors))));
+        nodes.push((life, tokio::spawn(poll(node, sensors))));
     }
     let observer =
         Coordinator::builder(store).namespace("sensors").node("observer").observer().connect().await?;
@@ -91,16 +91,18 @@ async fn show(strategy: Strategy) -> Result<(), Error> {
     Ok(())
 }
 
-/// The sensor service: polls every sensor that it owns.
-async fn poll(sensors: Partitions) -> Result<(), Error> {
-    sensors
+/// The sensor service: polls every sensor that it owns, as long as the node lives.
+async fn poll(node: Coordinator, sensors: Partitions) -> Result<(), Error> {
+    let served = sensors
         .run(|sensor, grant| async move {
             while !sensor.is_revoked() && grant.is_valid() {
                 // A reading is written with the token, so that whoever takes it can refuse one that is out of date.
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         })
-        .await
+        .await;
+    drop(node);
+    served
 }
 
 fn is_owned_by(layout: &Layout, sensor: u32, node: &str) -> bool {

@@ -232,7 +232,7 @@ fn grants_of_a_history_that_is_over_are_asked_for_anew() {
     bench.see(30, &[(20, &[0])], &[(30, &[1])]);
     bench.stop(1, 20);
     bench.commit();
-    bench.commits.clear();
+    bench.commit();
     bench.told();
     bench.feed(Input::Discontinuity { hold_until: None });
     let [acks, records] = <[u64; 2]>::try_from(std::mem::take(&mut bench.lists)).unwrap();

@@ -249,11 +249,13 @@ mod tests {
         // As a member has them to whom half of the others' partitions fell, again and again.
         let mut left: Vec<u32> = (0..100_000).collect();
         let mut record = Assigned::default();
-        let mut token = 1;
+        let mut token = 1_u32;
         while !left.is_empty() {
-            let (set, rest): (Vec<u32>, Vec<u32>) = left
-                .iter()
-                .partition(|at| left.len() < 100 || (*at * 2_654_435_761_u32.wrapping_add(token)) >> 31 == 0);
+            let falls = |at: &u32| {
+                let mixed = (*at ^ token.wrapping_mul(0x9E37_79B9)).wrapping_mul(0x85EB_CA6B);
+                (mixed ^ mixed >> 13).wrapping_mul(0xC2B2_AE35) >> 31 == 0
+            };
+            let (set, rest): (Vec<u32>, Vec<u32>) = left.iter().partition(|at| left.len() < 100 || falls(at));
             record.granted.push(Granted { token: u64::from(token) * 1_000_000, set });
             (left, token) = (rest, token + 1);
         }
