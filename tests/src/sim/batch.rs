@@ -119,13 +119,15 @@ pub struct Catch {
 #[must_use]
 pub fn catch(batch: &Batch, defect: Defect) -> Option<Catch> {
     let settings = Settings { defect: Some(defect), ..Settings::default() };
+    let one_is_chosen = batch.subjects.len() == 1;
+    let concerned = |subject: &&Subject| one_is_chosen || defect.concerns(**subject);
     let first: Mutex<Option<Catch>> = Mutex::default();
     batch.each(|seed| {
         let lock = || first.lock().unwrap_or_else(PoisonError::into_inner);
         if lock().as_ref().is_some_and(|first| first.seed < seed) {
             return false;
         }
-        let caught = batch.subjects.iter().find_map(|subject| {
+        let caught = batch.subjects.iter().filter(concerned).find_map(|subject| {
             let report = run(*subject, seed, settings);
             let id = |violation: &String| violation.split(':').next().unwrap_or_default().to_owned();
             let invariants: Vec<_> = report.violations.iter().map(id).collect();

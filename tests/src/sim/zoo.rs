@@ -4,6 +4,8 @@ use std::fmt;
 
 use ha_core::zoo::{Bug, plant};
 
+use super::run::Subject;
+
 /// A defect between the core and the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -73,6 +75,28 @@ impl Defect {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::all().find(|defect| defect.to_string() == name)
+    }
+
+    /// Whether it can show in what `subject` does. Trying it elsewhere would only take time.
+    pub(super) fn concerns(self, subject: Subject) -> bool {
+        let Self::Core(bug) = self else { return true };
+        match bug {
+            Bug::RejoinForgotten
+            | Bug::DeletedMemberStaysOut
+            | Bug::UpdateOvertaken
+            | Bug::DroppedJoinStays
+            | Bug::MemberStraysKept => subject == Subject::Group,
+            Bug::WeightsIgnored | Bug::ReadersPassWriters => subject == Subject::Shared,
+            Bug::WithdrawnWhileGranted
+            | Bug::SessionsRecordIsMine
+            | Bug::NodesRecordIsMine
+            | Bug::HintObeyed
+            | Bug::ResignsWhatItSees
+            | Bug::UnwantedLeadershipKept
+            | Bug::StraysKept
+            | Bug::TermOfTenure => subject == Subject::Election,
+            _ => [Subject::Mutex, Subject::Shared, Subject::Election].contains(&subject),
+        }
     }
 
     pub(super) fn of_store(self) -> Option<StoreBug> {
