@@ -8,12 +8,14 @@ pub(crate) const AFTER_VERIFY: &[Stage] = &[
     Stage { name: "local", budget: minutes(3), run: suite::local },
     Stage { name: "examples", budget: minutes(3), run: examples::run },
     Stage { name: "sim", budget: minutes(8), run: sim::stage },
-    Stage { name: "etcd", budget: minutes(7), run: suite::etcd },
 ];
+/// Only when named, until it has shown that it never fails by chance.
+const ON_REQUEST: &[Stage] = &[Stage { name: "etcd", budget: minutes(7), run: suite::etcd }];
 
 /// All checks, with what they need fetched first; ends with minutes per stage.
 pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<(), Failure> {
-    let stages = [BEFORE_VERIFY, verify::STAGES, AFTER_VERIFY].concat();
+    let on_request = if names.is_empty() { &[] } else { ON_REQUEST };
+    let stages = [BEFORE_VERIFY, verify::STAGES, AFTER_VERIFY, on_request].concat();
     let chosen = stage::select(&stages, names)?;
     if missing_is_a_failure() {
         println!("HA_TEST_REQUIRE=1: what a test needs and does not find is a failure");
