@@ -119,10 +119,16 @@ impl Hub {
         }
     }
 
-    /// The watches that wait for a snapshot.
-    pub(crate) fn wanted(&self) -> Vec<(WatchId, Place, Arc<WatchTarget>)> {
+    /// The watch that was opened last.
+    pub(crate) fn newest(&self) -> WatchId {
+        lock(&self.state).opened
+    }
+
+    /// The watches that wait for a snapshot, up to the one that was opened as `newest`.
+    pub(crate) fn wanted(&self, newest: WatchId) -> Vec<(WatchId, Place, Arc<WatchTarget>)> {
         let state = lock(&self.state);
-        let wanted = state.watches.iter().filter(|(_, watch)| matches!(watch.untold, Untold::Wanted));
+        let known = state.watches.range(..=newest);
+        let wanted = known.filter(|(_, watch)| matches!(watch.untold, Untold::Wanted));
         wanted.map(|(id, watch)| (*id, watch.place.clone(), Arc::clone(&watch.target))).collect()
     }
 

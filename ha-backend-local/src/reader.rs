@@ -186,6 +186,8 @@ impl Reader {
 
     fn try_look(&mut self) -> Result<bool, Failure> {
         let shared = Arc::clone(&self.shared);
+        // One that is opened from now on may have to show more than what is read here: it waits for the next look.
+        let newest = shared.hub.newest();
         let step = self.connection.transaction()?;
         let state = State::load(&step)?;
         let standing = Standing {
@@ -203,7 +205,7 @@ impl Reader {
             }
             _ => shared.hub.begin_again(false),
         }
-        for (watch, place, target) in shared.hub.wanted() {
+        for (watch, place, target) in shared.hub.wanted(newest) {
             let entries = match &*target {
                 WatchTarget::Entry(key) => rows::entry(&step, &place, key)?.into_iter().collect(),
                 WatchTarget::Collection(collection) => rows::all(&step, &place, collection)?,
