@@ -37,7 +37,8 @@ use viewing::Viewing;
 /// statuses are for everybody, observers without a lease included (except [`set_status`](Self::set_status)).
 ///
 /// # Guarantees
-/// * A member is soon in every current view, until it leaves, its session ends, or somebody deletes its entry; after that it is soon in none.
+/// * A member is soon in every current view, until it leaves or its process dies; after that it is soon in none. One that lost its session, or whose
+///   entry somebody deleted, joins again by itself, as a larger incarnation.
 /// * A member that died is out of every view within its ttl and the expiry slack of the backend; one that renews its session in time never is.
 /// * One node is a member once. The next life of a node has a larger incarnation, and the late end of an earlier life never removes it.
 /// * Views and changes are numbered without a gap; where something may have been missed, [`Change::Resynced`] says so.
