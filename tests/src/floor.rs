@@ -135,6 +135,13 @@ impl Worker {
         Self { task }
     }
 
+    /// Ends it, and waits until nothing of it is left in this process: what it dropped, it has dropped.
+    pub(crate) async fn stop(mut self) {
+        self.task.abort();
+        // It was ended by this call, or by itself just before.
+        drop((&mut self.task).await);
+    }
+
     /// The error that ended it.
     pub(crate) async fn ended(mut self) -> Error {
         (&mut self.task).await.unwrap()
