@@ -104,6 +104,7 @@ impl Link {
         if plan.evidence == Evidence::None || failure.is_not_applied() {
             return Ok(Err(failure));
         }
+        self.doubts.fetch_add(1, Ordering::Relaxed);
         let killed = match failure.kind {
             // The server answered, so that nothing is under way; but full servers are known to do what they refuse.
             FailureKind::NoSpace => Ok(fence),

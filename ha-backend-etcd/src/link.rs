@@ -33,6 +33,8 @@ pub(crate) struct Link {
     /// At which revision the record was modified last: what every transaction is guarded by.
     pub(crate) fence: AtomicU64,
     pub(crate) slots: Slots,
+    /// How many transactions were in doubt: their answers were lost.
+    pub(crate) doubts: AtomicU64,
     pub(crate) over: Over,
     /// The history that the session belongs to. In another one it is over.
     generation: u64,
@@ -69,6 +71,7 @@ impl Link {
             label,
             fence: AtomicU64::new(0),
             slots: Slots::default(),
+            doubts: AtomicU64::new(0),
             over: Over::default(),
             operations: AtomicU64::new(0),
             killing: Mutex::default(),

@@ -1,6 +1,7 @@
 //! The session of the contract.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -44,6 +45,10 @@ impl Session for EtcdSession {
         self.link.require_lease("commit")?;
         txn.check(capabilities())?;
         self.link.commit(txn)?.await
+    }
+
+    fn doubts(&self) -> u64 {
+        self.link.doubts.load(Ordering::Relaxed)
     }
 
     async fn list(&self, collection: &Collection, page: Page) -> Result<Listing, Error> {

@@ -71,9 +71,11 @@ fn lost_replies() {
         for (number, kind) in KINDS.into_iter().cycle().take(15).enumerate() {
             let name = format!("lost-{number}");
             let (_, txn) = prepare(&*session, kind, &name).await;
+            let doubts = session.doubts();
             *next.lock().unwrap() = Some(Fate::LoseReply);
             let committed = commit(&*session, kind, txn).await;
             assert!(next.lock().unwrap().is_none(), "{kind}: no reply was lost");
+            assert!(session.doubts() > doubts, "{kind}: operators are not told of the lost reply");
             let entry = session.read(&key(&name)).await;
             let stamp = committed.stamps.into_iter().next().flatten();
             assert_eq!(entry.map(|entry| entry.stamp().clone()), stamp, "{kind}");

@@ -12,6 +12,7 @@ use super::state::{Candidacy, Delivery, Predecessor, Request, State};
 use crate::coordinator::{Driver, Engine, Grant, Lifetime, LossReason};
 use crate::error::Error;
 use crate::names::Name;
+use crate::runtime::Instant;
 use crate::spi::Stamp;
 use crate::sync::lock;
 use crate::zoo::{Bug, planted};
@@ -108,10 +109,11 @@ struct Elected {
     leadership: u64,
     stamp: Stamp,
     predecessor: Predecessor,
+    vacant_since: Option<Instant>,
 }
 
 fn elect(engine: &Arc<Engine<State>>, life: Option<&Arc<Lifetime>>, elected: Elected) {
-    let Elected { caller, candidacy, leadership, stamp, predecessor } = elected;
+    let Elected { caller, candidacy, leadership, stamp, predecessor, vacant_since } = elected;
     let Some(life) = life.filter(|life| life.is_valid() || planted(Bug::ExpiredGrantHandedOut)) else {
         engine.request(Request::Undelivered { leadership, caller, candidacy });
         return;
@@ -120,7 +122,11 @@ fn elect(engine: &Arc<Engine<State>>, life: Option<&Arc<Lifetime>>, elected: Ele
     let grant = Grant::new(ports.office, ports.name.clone(), stamp, Arc::clone(life));
     let node = &engine.hub().identity().node;
     tracing::info!(election = %ports.name, %node, term = %grant.token(), ?predecessor, "elected");
-    engine.hub().granted(ports.office, &grant);
+    let hub = engine.hub();
+    hub.granted(ports.office, &grant);
+    if let (Some(since), true) = (vacant_since, predecessor != Predecessor::First) {
+        hub.meters().took_over(ports.name.as_str(), hub.runtime().now().saturating_since(since));
+    }
     lock(&ports.grants).insert(leadership, grant.clone());
     let held = Leadership::new(Arc::clone(engine), leadership, grant, predecessor);
     answer(&ports.campaigns, caller, Ok(held));
@@ -132,8 +138,12 @@ impl Driver for State {
     fn deliver(engine: &Arc<Engine<Self>>, delivery: Delivery, life: Option<&Arc<Lifetime>>) {
         let ports = &engine.ports;
         match delivery {
-            Delivery::Elected { caller, candidacy, leadership, stamp, predecessor } => {
-                elect(engine, life, Elected { caller, candidacy, leadership, stamp, predecessor });
+            Delivery::Elected { caller, candidacy, leadership, stamp, predecessor, vacant_since } => {
+                elect(
+                    engine,
+                    life,
+                    Elected { caller, candidacy, leadership, stamp, predecessor, vacant_since },
+                );
             }
             Delivery::Rejected { caller, error } => answer(&ports.campaigns, caller, Err(error)),
             Delivery::Resigned { caller } => answer(&ports.resignations, caller, ()),

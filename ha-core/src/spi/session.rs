@@ -88,6 +88,20 @@ pub trait Session: Send + Sync + fmt::Debug + 'static {
     /// created. Its other effects stand. The core never drops one whose effect matters.
     async fn commit(&self, txn: Txn) -> Result<Outcome, Error>;
 
+    /// How many commits of this session were in doubt for a while: their answer was lost, and the backend had to find out what became of them.
+    ///
+    /// # Guarantees
+    /// It only grows. For operators to see; nothing else depends on it. 0 where an answer cannot be lost.
+    ///
+    /// # Errors
+    /// None.
+    ///
+    /// # Cancel safety
+    /// Does not wait.
+    fn doubts(&self) -> u64 {
+        0
+    }
+
     /// Reads a page of a collection. A collection that was never written is empty.
     ///
     /// # Guarantees

@@ -1,6 +1,7 @@
 //! What operators see of one node's life: metrics, spans, and the events that an observer is told.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod doubting;
 mod recorder;
 mod traced;
 
@@ -8,9 +9,10 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use doubting::{Doubting, LATE, LOST};
 use ha_core::memory::MemoryBackend;
 use ha_core::runtime::{Runtime, TokioRuntime};
-use ha_core::{Coordinator, Event, LossReason, Observer};
+use ha_core::{Coordinator, Effect, Event, LossReason, Observer};
 use recorder::Recorded;
 use traced::Traced;
 
@@ -67,6 +69,24 @@ async fn one_life_of_a_node_is_counted_traced_and_told() {
     assert_told(&events);
     assert_counted(&recorded);
     assert_traced(&traced);
+    assert_doubts_and_lag_are_measured(&recorded).await;
+}
+
+/// With a backend that loses answers and shows the past.
+async fn assert_doubts_and_lag_are_measured(recorded: &Recorded) {
+    let builder = Coordinator::builder(Arc::new(Doubting::default())).namespace("platform").node("box-1");
+    let node = builder.connect().await.unwrap();
+    let entries = node.store().collection(LATE.0).unwrap();
+    let before = recorded.value("ha_commits_in_doubt_total{resolved=true}");
+    for number in 0..5 {
+        assert!(entries.create(&format!("e{number}"), "1").await.unwrap().is_done());
+    }
+    assert_eq!(recorded.value("ha_commits_in_doubt_total{resolved=true}"), before + 5);
+    entries.watch().next().await.unwrap();
+    assert!((recorded.gauge("ha_watch_lag_revisions{}") - 3.0).abs() < f64::EPSILON);
+    let lost = node.store().collection(LOST).unwrap().create("a", "1").await.unwrap_err();
+    assert_eq!(lost.effect(), Effect::Unknown);
+    assert_eq!(recorded.value("ha_commits_in_doubt_total{resolved=false}"), 1);
 }
 
 fn assert_told(events: &[Event]) {
@@ -91,6 +111,7 @@ fn assert_counted(recorded: &Recorded) {
         ("ha_wait_seconds{kind=mutex}", 2),
         ("ha_wait_seconds{kind=election}", 2),
         ("ha_hold_seconds{kind=mutex}", 2),
+        ("ha_takeover_seconds{election=timers}", 1),
         ("ha_requests_total{operation=commit,result=conflict}", 1),
     ];
     for (metric, value) in expected {
@@ -109,6 +130,7 @@ fn assert_counted(recorded: &Recorded) {
     for metric in some {
         assert!(recorded.value(metric) > 0, "{metric} in {recorded:#?}");
     }
+    assert_eq!(recorded.value("ha_commits_in_doubt_total{resolved=true}"), 0, "nothing is lost in memory");
     for metric in ["ha_leader{election=timers}", "ha_session_up{}", "ha_session_suspect{}"] {
         assert!(recorded.gauge(metric).abs() < f64::EPSILON, "{metric} after the shutdown");
     }

@@ -34,6 +34,8 @@ impl Meters {
 
     pub(crate) fn waited(&self, _kind: &'static str, _time: Duration) {}
 
+    pub(crate) fn took_over(&self, _election: &str, _vacant: Duration) {}
+
     pub(crate) fn renewed(&self, _took: Duration, _remaining: Duration) {}
 
     pub(crate) fn renewal_failed(&self) {}

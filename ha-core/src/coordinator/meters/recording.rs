@@ -91,6 +91,23 @@ impl Meters {
         histogram!("ha_wait_seconds", self.with("kind", kind)).record(time);
     }
 
+    /// This node leads after it saw nobody lead for so long.
+    pub(crate) fn took_over(&self, election: &str, vacant: Duration) {
+        histogram!("ha_takeover_seconds", self.with("election", election.to_owned())).record(vacant);
+    }
+
+    /// Commits were in doubt, and what became of them is known now or never will be.
+    pub(super) fn doubted(&self, resolved: &'static str, commits: u64) {
+        if commits > 0 {
+            counter!("ha_commits_in_doubt_total", self.with("resolved", resolved)).increment(commits);
+        }
+    }
+
+    /// A watch delivered a state that is so many revisions older than the newest one known.
+    pub(super) fn lagged(&self, revisions: u64) {
+        self.set("ha_watch_lag_revisions", f64::from(u32::try_from(revisions).unwrap_or(u32::MAX)));
+    }
+
     pub(crate) fn renewed(&self, took: Duration, remaining: Duration) {
         histogram!("ha_renewal_seconds", self.labels()).record(took);
         self.set("ha_session_remaining_seconds", remaining.as_secs_f64());

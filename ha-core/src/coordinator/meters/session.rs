@@ -3,6 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -21,11 +22,22 @@ pub(super) struct Measured {
     session: Arc<dyn Session>,
     runtime: Arc<dyn Runtime>,
     meters: Meters,
+    /// The doubts of the session that are counted already.
+    doubts: AtomicU64,
+    /// The newest revision that the session was shown, by whatever answer.
+    newest: Arc<AtomicU64>,
 }
 
 impl Measured {
     pub(super) fn new(session: Arc<dyn Session>, runtime: Arc<dyn Runtime>, meters: Meters) -> Self {
-        Self { session, runtime, meters }
+        Self { session, runtime, meters, doubts: AtomicU64::new(0), newest: Arc::default() }
+    }
+
+    /// Counts the doubts that the backend has resolved since this was last called.
+    fn note_doubts(&self) {
+        let doubts = self.session.doubts();
+        let counted = self.doubts.fetch_max(doubts, Ordering::Relaxed);
+        self.meters.doubted("true", doubts.saturating_sub(counted));
     }
 
     fn note<T>(&self, operation: &'static str, sent: Instant, result: &Result<T, Error>, done: &str) {
@@ -60,22 +72,38 @@ impl Session for Measured {
         let outcome = self.session.commit(txn).await;
         let done = match &outcome {
             Ok(Outcome::Conflict(_)) => "conflict",
+            Ok(Outcome::Committed(committed)) => {
+                self.newest.fetch_max(committed.revision.as_u64(), Ordering::Relaxed);
+                "ok"
+            }
             _ => "ok",
         };
+        self.note_doubts();
+        if outcome.as_ref().is_err_and(|error| error.effect() == Effect::Unknown) {
+            self.meters.doubted("false", 1);
+        }
         self.note("commit", sent, &outcome, done);
         outcome
+    }
+
+    fn doubts(&self) -> u64 {
+        self.session.doubts()
     }
 
     async fn list(&self, collection: &Collection, page: Page) -> Result<Listing, Error> {
         let sent = self.runtime.now();
         let listing = self.session.list(collection, page).await;
+        if let Ok(listing) = &listing {
+            self.newest.fetch_max(listing.revision().as_u64(), Ordering::Relaxed);
+        }
         self.note("list", sent, &listing, "ok");
         listing
     }
 
     fn watch(&self, target: WatchTarget) -> WatchStream {
         self.meters.count("ha_watches_opened_total");
-        WatchStream::new(Counted { stream: self.session.watch(target), meters: self.meters.clone() })
+        let newest = Arc::clone(&self.newest);
+        WatchStream::new(Counted { stream: self.session.watch(target), meters: self.meters.clone(), newest })
     }
 
     async fn end(&self, other: &SessionId) -> Result<(), Error> {
@@ -99,10 +127,11 @@ impl fmt::Debug for Measured {
     }
 }
 
-/// A watch whose snapshots and gaps are counted.
+/// A watch whose snapshots, gaps and lag are measured.
 struct Counted {
     stream: WatchStream,
     meters: Meters,
+    newest: Arc<AtomicU64>,
 }
 
 impl Stream for Counted {
@@ -110,6 +139,13 @@ impl Stream for Counted {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<WatchEvent>> {
         let polled = Pin::new(&mut self.stream).poll_next(cx);
+        if let Poll::Ready(Some(
+            WatchEvent::Snapshot { revision, .. } | WatchEvent::Changed { revision, .. },
+        )) = &polled
+        {
+            let newest = self.newest.fetch_max(revision.as_u64(), Ordering::Relaxed);
+            self.meters.lagged(newest.saturating_sub(revision.as_u64()));
+        }
         match &polled {
             Poll::Ready(Some(WatchEvent::Snapshot { .. })) => self.meters.count("ha_watch_snapshots_total"),
             Poll::Ready(Some(WatchEvent::Interrupted)) => self.meters.count("ha_watch_interruptions_total"),

@@ -208,6 +208,7 @@ impl State {
             let (granting, predecessor) = self.granting(txn, candidacy.address.clone());
             txn = granting;
             self.lead = Lead::Granting;
+            self.vacant_before = self.vacant_since;
             Asked::JoinAndGrant { predecessor }
         } else {
             Asked::Join
@@ -264,6 +265,7 @@ impl State {
         let txn = Txn::new().held(stamp.clone());
         let (txn, predecessor) = self.granting(txn, candidacy.address.clone());
         self.lead = Lead::Granting;
+        self.vacant_before = self.vacant_since;
         let tag = self.ask(Asked::Grant { predecessor });
         out.push(Output::Commit { tag, txn });
     }

@@ -191,7 +191,15 @@ impl State {
             priority: waiter.candidacy.priority,
         };
         let Waiter { caller, candidacy } = waiter;
-        out.push(Output::Deliver(Delivery::Elected { caller, candidacy, leadership, stamp, predecessor }));
+        let vacant_since = self.vacant_before.take();
+        out.push(Output::Deliver(Delivery::Elected {
+            caller,
+            candidacy,
+            leadership,
+            stamp,
+            predecessor,
+            vacant_since,
+        }));
     }
 
     fn on_resigned(&mut self, committed: bool, out: &mut Outputs) {

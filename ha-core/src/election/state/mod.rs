@@ -79,7 +79,15 @@ pub enum Predecessor {
 #[derive(Debug)]
 pub(super) enum Delivery {
     /// `caller` leads.
-    Elected { caller: u64, candidacy: Candidacy, leadership: u64, stamp: Stamp, predecessor: Predecessor },
+    Elected {
+        caller: u64,
+        candidacy: Candidacy,
+        leadership: u64,
+        stamp: Stamp,
+        predecessor: Predecessor,
+        /// Since when nobody had led, as far as this process saw.
+        vacant_since: Option<Instant>,
+    },
     /// `caller` cannot stand.
     Rejected { caller: u64, error: Error },
     /// The grant `leadership` ends now; its holder has to let go.
@@ -139,6 +147,8 @@ pub(super) struct State {
     candidates: View,
     /// Since when nobody leads, as far as is seen.
     vacant_since: Option<Instant>,
+    /// The same, when the grant under way or held was asked for: the own entry in the record ends what is seen.
+    vacant_before: Option<Instant>,
     /// Since when a better candidate than us, who lead, is there.
     better_since: Option<Instant>,
     /// The attempt to join and lead in one step met somebody: join first.
@@ -174,6 +184,7 @@ impl State {
             record: View::default(),
             candidates: View::default(),
             vacant_since: None,
+            vacant_before: None,
             better_since: None,
             join_first: false,
             strays: Vec::new(),
