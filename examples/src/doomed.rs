@@ -8,7 +8,7 @@ use ha::election::Observation;
 use ha::memory::MemoryBackend;
 use ha::runtime::{BoxFuture, Runtime, TokioRuntime};
 
-use crate::platform::process::Process;
+use crate::stand_in::StandIn;
 
 /// How long others wait for a node that died.
 const TTL: Duration = Duration::from_millis(300);
@@ -25,7 +25,7 @@ impl Platform {
         let store = Arc::new(MemoryBackend::new());
         let mut nodes = Vec::new();
         for name in names {
-            let process = Process::start(Arc::new(TokioRuntime::current().unwrap()));
+            let process = StandIn::start(Arc::new(TokioRuntime::current().unwrap()));
             let builder = Coordinator::builder(store.clone()).node(name).ttl(TTL);
             let coordinator = builder.runtime(Arc::new(process.clone())).connect().await.unwrap();
             nodes.push(Node { name, process, coordinator });
@@ -76,7 +76,7 @@ impl Platform {
 /// One of them.
 pub(crate) struct Node {
     name: &'static str,
-    process: Process,
+    process: StandIn,
     coordinator: Coordinator,
 }
 

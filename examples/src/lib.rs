@@ -7,3 +7,4 @@ pub mod garbage;
 pub mod platform;
 pub mod policy;
 pub mod rules;
+pub mod stand_in;

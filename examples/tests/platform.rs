@@ -2,8 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -95,9 +96,10 @@ fn the_platform_survives_its_losses_and_its_output_proves_it() {
         let of_timers = |seen: &&Value| seen["election"] == "timers" && seen["cause"] == cause;
         let seen = take_overs.iter().find(of_timers).unwrap();
         let after = seen["after_ms"].as_f64().unwrap();
-        // A ttl of 2 s and a second; half a ttl if it is planned.
-        assert!(after <= if planned { 1_000.0 } else { 3_000.0 }, "{cause}: {after} ms");
-        assert!(planned || after > 1_000.0, "{cause}: replaced before its session can have expired");
+        // A ttl of 2 s and a second; half a ttl if the store need not wait for an expiry: it sees the death of a process.
+        let is_waited_for = !planned && cause != "killed";
+        assert!(after <= if is_waited_for { 3_000.0 } else { 1_000.0 }, "{cause}: {after} ms");
+        assert!(!is_waited_for || after > 1_000.0, "{cause}: replaced before its session can have expired");
     }
     let events: Vec<Value> = stdout(&run).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(events.iter().any(|event| event["event"] == "refused"), "a late write was refused");
@@ -148,12 +150,14 @@ fn corrupted_output_is_found(good: &Folder) {
 #[test]
 fn without_fencing_a_frozen_leader_emits_ticks_twice() {
     let folder = Folder::new("open-gate");
-    let run = platform(&["--sabotage", "open-gate", "--ttl", "0.5", "--output", folder.text()]);
+    fs::create_dir_all(&folder.0).unwrap();
+    let url = format!("local://{}/ha.db", folder.text());
+    let output = format!("{}/output", folder.text());
+    let run = platform(&["--sabotage", "open-gate", "--ttl", "0.5", "--url", &url, "--output", &output]);
+    assert!(folder.0.join("ha.db").is_file(), "the nodes meet in the file that was asked for");
     assert_eq!(run.status.code(), Some(1));
     let text = stdout(&run);
-    for line in
-        ["FROZEN", "goes on, as if nothing had happened", "came 2 times", "\nFAILED; the output files are in"]
-    {
+    for line in ["FROZEN", "goes on (SIGCONT)", "came 2 times", "\nFAILED; the output files are in"] {
         assert!(text.contains(line), "{line:?} in {text}");
     }
     assert!(!text.contains('\u{1b}'), "colour is for terminals");
@@ -184,6 +188,7 @@ fn what_cannot_be_run_is_told_and_has_an_exit_code_of_its_own() {
     for (arguments, problem) in [
         (["--ttl", "0"], "0.5 to 10"),
         (["--data", "/nowhere"], "cannot read /nowhere/timers.json"),
+        (["--url", "memory:"], "the nodes are processes"),
         (["--output", folder.text()], "cannot create"),
     ] {
         let output = platform(&arguments);
@@ -194,6 +199,58 @@ fn what_cannot_be_run_is_told_and_has_an_exit_code_of_its_own() {
     let help = platform(&["--help"]);
     assert_eq!(help.status.code(), Some(0));
     assert!(stdout(&help).contains("--sabotage"));
+}
+
+#[test]
+fn a_node_without_an_operator_ends() {
+    let alone = platform(&["--node"]);
+    assert_eq!(alone.status.code(), Some(2));
+    assert!(String::from_utf8(alone.stderr).unwrap().contains("the platform starts itself"));
+}
+
+/// A stopped process hears no end of its input: the kernel has to end it.
+#[test]
+fn no_node_outlives_a_platform_that_is_killed() {
+    let folder = Folder::new("killed");
+    fs::create_dir_all(&folder.0).unwrap();
+    let (url, output) = (format!("local://{}/ha.db", folder.text()), format!("{}/output", folder.text()));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_platform"));
+    let mut platform =
+        command.args(["--json", "--url", &url, "--output", &output]).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(platform.stdout.take().unwrap()).lines().map(Result::unwrap);
+    // One node is stopped then, and the others run.
+    let is_frozen = |line: &String| line.contains(r#""fault":"frozen""#);
+    assert!(lines.take(10_000).any(|line| is_frozen(&line)));
+    let nodes = children_of(platform.id());
+    assert_eq!(nodes.len(), 3);
+    platform.kill().unwrap();
+    platform.wait().unwrap();
+    for _ in 0..1_000 {
+        if nodes.iter().all(|node| !is_alive(*node)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("of {nodes:?} some live on");
+}
+
+/// The state and the parent of a process, as long as it is there.
+fn state_and_parent(process: u32) -> Option<(char, u32)> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let mut words = stat.rsplit_once(')')?.1.split_whitespace();
+    Some((words.next()?.chars().next()?, words.next()?.parse().ok()?))
+}
+
+fn is_alive(process: u32) -> bool {
+    state_and_parent(process).is_some_and(|(state, _)| state != 'Z')
+}
+
+fn children_of(parent: u32) -> Vec<u32> {
+    let processes =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    processes
+        .filter(|id| matches!(state_and_parent(*id), Some((state, of)) if of == parent && state != 'Z'))
+        .collect()
 }
 
 #[test]

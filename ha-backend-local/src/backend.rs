@@ -30,6 +30,16 @@ impl LocalBackend {
     pub fn new(config: LocalConfig) -> Self {
         Self { config }
     }
+
+    /// The process that is in the middle of a transaction of this store just now, if another one is: for as long as it is *stopped* there, nobody
+    /// can commit. Zero is a process of another pid namespace.
+    ///
+    /// # Errors
+    /// `Denied`, `InvalidInput`, `Unavailable`: the store cannot be opened; nothing is known about it.
+    pub fn writer(&self) -> Result<Option<u32>, Error> {
+        let site = Site::get(&self.config)?;
+        Ok(site.shared.gate.occupant().map(|process| u32::try_from(process).unwrap_or(0)))
+    }
 }
 
 #[async_trait]

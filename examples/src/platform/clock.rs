@@ -1,4 +1,4 @@
-//! The one clock of a run: every node, every output file and the story read it, so their instants can be compared exactly.
+//! The one clock of a run: that of the machine, which all its processes read, so that the instants in its output files can be compared exactly.
 
 use std::fmt;
 use std::ops::Add;
@@ -55,7 +55,17 @@ impl Clock {
     /// A clock that starts now.
     pub(super) fn start(runtime: Arc<dyn Runtime>) -> Self {
         let start = runtime.now();
+        Self::started(runtime, start)
+    }
+
+    /// The clock that another process has started at `start`.
+    pub(super) fn started(runtime: Arc<dyn Runtime>, start: Instant) -> Self {
         Self { runtime, start }
+    }
+
+    /// When it started.
+    pub(super) fn beginning(&self) -> Instant {
+        self.start
     }
 
     /// The present instant.

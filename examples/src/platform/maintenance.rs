@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ha_core::Error;
 
-use super::node::Member;
+use super::member::Member;
 use super::records::{MAINTENANCE, Section, Write};
 
 /// How long a node waits between two critical sections.
@@ -15,13 +15,13 @@ const WORK: Duration = Duration::from_millis(10);
 /// Does maintenance again and again, until the node shuts down.
 pub(super) async fn serve(member: Member) -> Result<(), Error> {
     let mutex = member.coordinator.mutex(MAINTENANCE)?;
-    let clock = &member.site.clock;
+    let clock = &member.clock;
     loop {
         let guard = mutex.acquire().await?;
         let start = clock.now();
         let token = guard.token().as_u64();
         // Read with the token: nothing that an earlier holder has sent can arrive after this.
-        if let Ok(counter) = member.outbox.resource().counter(token) {
+        if let Ok(counter) = member.outbox.counter(token).await {
             clock.sleep(WORK).await;
             if guard.is_valid() {
                 let section = Section { start, value: counter + 1 };

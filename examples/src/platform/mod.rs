@@ -1,22 +1,23 @@
 //! A small automation platform that loses its nodes and goes on.
 //!
-//! Four nodes share timers, sensors and maintenance. For now they are tasks of one process on a store in its memory, each with
-//! a coordinator of its own. [`run`] tells a story in which nodes are killed, frozen and cut off, and [`verify()`] judges what
-//! the platform did by the files that it has written, and by nothing else.
+//! Four nodes share timers, sensors and maintenance. Each is a process of its own; they meet in a file, or on servers. [`run`] tells a story in which
+//! nodes are killed, frozen and cut off, and [`verify()`] judges what the platform did by the files that it has written, and by nothing else.
 //!
 //! Where to read first: `timers` is leader election with exactly-once output, `sensors` many elections over one session,
-//! `maintenance` a mutex, `gate` and `resource` what fencing tokens are for, `story` what is done to the nodes, `process` how.
+//! `maintenance` a mutex, `gate` and `resource` what fencing tokens are for, `member` what runs in the process of a node,
+//! `story` what is done to the nodes, `process` how.
 
 mod clock;
 mod failure;
 mod gate;
 mod inputs;
 mod maintenance;
+mod member;
 mod narrator;
 mod node;
 mod options;
 mod outbox;
-pub(crate) mod process;
+mod process;
 mod records;
 mod report;
 mod resource;
@@ -28,6 +29,7 @@ mod story;
 mod timeline;
 mod timers;
 mod verify;
+mod wire;
 mod world;
 
 use std::io::{ErrorKind, Write};
@@ -47,6 +49,7 @@ use timeline::{Timeline, View};
 use world::World;
 
 pub use failure::Failure;
+pub use member::live;
 pub use options::{Command, HELP, Options, Sabotage, parse};
 pub use verify::{Check, TakeOver, Verdict, verify};
 
@@ -58,7 +61,6 @@ pub fn run(options: &Options, colour: bool, output: Box<dyn Write + Send>) -> Re
     let inputs = Inputs::read(&options.data)?;
     let folder = output_folder(options)?;
     let failed = |error| Failure::new(format!("cannot start a tokio runtime: {error}"));
-    // One thread: a node that is frozen or killed stops between two steps, and nothing of it runs on elsewhere.
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let timeline = tokio.block_on(play(options, inputs, &folder, colour, output))?;
     let verdict = verify(&folder);
@@ -86,7 +88,6 @@ async fn play(
     let fenced = options.sabotage != Some(Sabotage::OpenGate);
     let resource = Arc::new(Resource::create(folder, clock.clone(), timeline.clone(), fenced)?);
     let world = World::create(folder, &inputs.sensors, clock.clone())?;
-    record_run(options, &inputs, folder)?;
     if !options.json {
         timeline.say(&report::opening(options, &inputs, folder));
     }
@@ -94,8 +95,10 @@ async fn play(
     runtime.spawn("narrator", Box::pin(narrate(clock.clone(), timeline.clone())));
     let run = format!("{:016x}", runtime.random());
     let seats: Vec<&str> = NODES.into_iter().chain([CONSOLE]).collect();
+    let store = Store::open(options.url.as_deref(), &seats, &run).await?;
+    record_run(options, &inputs, &store, folder)?;
     let site = Site {
-        store: Store::open(options.url.as_deref(), &seats, &run).await?,
+        store,
         namespace: format!("platform-{run}"),
         runtime,
         clock,
@@ -122,11 +125,12 @@ async fn narrate(clock: Clock, timeline: Timeline) {
     }
 }
 
-fn record_run(options: &Options, inputs: &Inputs, folder: &Path) -> Result<(), Failure> {
+fn record_run(options: &Options, inputs: &Inputs, store: &Store, folder: &Path) -> Result<(), Failure> {
     let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let record = RunRecord {
         ttl_ms: millis(options.ttl),
         patience_ms: millis(options.patience),
+        sees_deaths: store.sees_deaths(),
         nodes: NODES.map(str::to_owned).into(),
         inputs: inputs.clone(),
     };

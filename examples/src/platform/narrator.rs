@@ -208,10 +208,10 @@ fn is_loss(fault: Fault) -> bool {
 
 fn fault_text(fault: Fault) -> &'static str {
     match fault {
-        Fault::Killed => "KILLED: its tasks are gone, its session is left to expire",
-        Fault::Frozen => "FROZEN: nothing of it runs, and it does not know",
-        Fault::Resumed => "goes on, as if nothing had happened",
-        Fault::CutOff => "CUT OFF from the store; its tasks go on",
+        Fault::Killed => "KILLED (SIGKILL): it has no chance to say good-bye",
+        Fault::Frozen => "FROZEN (SIGSTOP): nothing of it runs, and it does not know",
+        Fault::Resumed => "goes on (SIGCONT), as if nothing had happened",
+        Fault::CutOff => "CUT OFF from the store; its work goes on",
         Fault::Healed => "reaches the store again",
         Fault::HandsOver => "is asked to hand over the timers",
         Fault::ShutsDown => "is asked to shut down",

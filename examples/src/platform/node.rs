@@ -1,189 +1,175 @@
-//! One node of the platform: a coordinator, and the services that it coordinates.
+//! One node of the platform, as the operator sees it: a process, and what it says.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::io::{BufRead as _, BufReader};
+use std::process::ChildStdout;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ha_core::group::Profile;
-use ha_core::runtime::Runtime;
-use ha_core::{Coordinator, Error, Events};
-use tokio::sync::{mpsc, oneshot};
+use rustix::io::ioctl_fionread;
+use tokio::sync::oneshot;
 
-use super::outbox::Outbox;
+use super::failure::Failure;
 use super::process::Process;
-use super::records::{PLATFORM, TIMERS};
+use super::resource::Resource;
 use super::site::Site;
-use super::timeline::Event;
-use super::{maintenance, sensors, timers};
+use super::store::Store;
+use super::timeline::{Event, Fault, Timeline};
+use super::wire::{Answer, Errand, FromNode, Question, ToNode};
 
-/// How long a shutdown waits for the node's own work to end.
-const SHUTDOWN: Duration = Duration::from_secs(1);
-
-/// A node, seen from outside.
+/// A node. Its process is killed when this is dropped.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) name: &'static str,
-    pub(super) process: Process,
-    pub(super) outbox: Outbox,
-    operator: mpsc::UnboundedSender<Command>,
-}
-
-/// What an operator asks of a node.
-#[derive(Debug)]
-enum Command {
-    HandOver { to: &'static str },
-    ShutDown { done: oneshot::Sender<()> },
+    process: Process,
+    freeze: Arc<Mutex<Option<oneshot::Sender<()>>>>,
+    ended: Option<oneshot::Receiver<()>>,
 }
 
 impl Node {
     /// Starts a node.
-    pub(super) fn start(site: &Site, name: &'static str) -> Self {
-        let process = Process::start(Arc::clone(&site.runtime));
-        let outbox = Outbox::new(name, process.clone(), site.clock.clone(), Arc::clone(&site.resource));
-        let (operator, commands) = mpsc::unbounded_channel();
-        let main = main(site.clone(), name, process.clone(), outbox.clone(), commands);
-        process.spawn("node", Box::pin(main));
-        Self { name, process, outbox, operator }
+    pub(super) fn start(site: &Site, name: &'static str) -> Result<Self, Failure> {
+        let (process, output) = Process::start()?;
+        process.say(&ToNode::Live(Box::new(errand(site, name))));
+        let freeze = Arc::default();
+        let (end, ended) = oneshot::channel();
+        let listener = Listener {
+            name,
+            process: process.clone(),
+            store: site.store.clone(),
+            timeline: site.timeline.clone(),
+            resource: Arc::clone(&site.resource),
+            freeze: Arc::clone(&freeze),
+        };
+        std::thread::spawn(move || {
+            listener.listen(BufReader::new(output));
+            // With it goes its part of what is temporary, before anybody takes the node for ended.
+            drop(listener);
+            // Nobody may wait for it.
+            end.send(()).ok();
+        });
+        Ok(Self { name, process, freeze, ended: Some(ended) })
+    }
+
+    /// Kills its process.
+    pub(super) fn kill(&self) {
+        self.process.kill();
+    }
+
+    /// Stops its process while it has sent ticks that have not arrived. Resolves when that is so.
+    pub(super) fn freeze_while_it_emits(&self) -> oneshot::Receiver<()> {
+        let (frozen, is_frozen) = oneshot::channel();
+        *lock(&self.freeze) = Some(frozen);
+        is_frozen
+    }
+
+    /// Lets its process go on, if it is stopped, and does not stop it any more.
+    pub(super) fn resume(&self) {
+        *lock(&self.freeze) = None;
+        self.process.resume();
+    }
+
+    /// Cuts it off from the store, or no longer.
+    pub(super) fn set_cut(&self, store: &Store, is_cut: bool) {
+        match store {
+            Store::File { .. } => self.process.forbid_files(is_cut),
+            Store::Servers(_) => store.set_cut(self.name, is_cut),
+        }
     }
 
     /// Asks the node to hand the timers over to another one.
-    pub(super) fn hand_over(&self, to: &'static str) {
-        // A node that is gone has nothing to hand over.
-        drop(self.operator.send(Command::HandOver { to }));
+    pub(super) fn hand_over(&self, to: &str) {
+        self.process.say(&ToNode::HandOver { to: to.to_owned() });
     }
 
-    /// Asks the node to shut down, and waits until it is done.
-    pub(super) async fn shut_down(&self) {
-        let (done, down) = oneshot::channel();
-        drop(self.operator.send(Command::ShutDown { done }));
-        // A node that cannot answer is down.
-        drop(down.await);
-    }
-}
-
-/// What the services of a node work with.
-#[derive(Clone, Debug)]
-pub(super) struct Member {
-    pub(super) name: &'static str,
-    pub(super) site: Site,
-    pub(super) process: Process,
-    pub(super) coordinator: Coordinator,
-    pub(super) outbox: Outbox,
-}
-
-impl Member {
-    /// Runs a service of this node; what stops it is told, except a shutdown.
-    pub(super) fn serve(
-        &self,
-        name: &'static str,
-        service: impl Future<Output = Result<(), Error>> + Send + 'static,
-    ) {
-        let member = self.clone();
-        let task = async move {
-            match service.await {
-                Err(error) if error.kind() != ha_core::ErrorKind::Closed => member.complain(&error),
-                _ => {}
-            }
-        };
-        self.process.spawn(name, Box::pin(task));
-    }
-
-    fn complain(&self, error: &Error) {
-        self.tell(Event::Trouble { node: Some(self.name.into()), message: error.to_string() });
-    }
-
-    /// Notes what happened.
-    pub(super) fn tell(&self, event: Event) {
-        self.site.timeline.record(event);
+    /// Asks the node to shut down, and waits until its process is gone.
+    pub(super) async fn shut_down(&mut self) {
+        self.process.say(&ToNode::ShutDown);
+        if let Some(ended) = self.ended.take() {
+            // Whoever tells ends with the process.
+            drop(ended.await);
+        }
     }
 }
 
-async fn main(
-    site: Site,
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.process.kill();
+    }
+}
+
+fn errand(site: &Site, name: &str) -> Errand {
+    Errand {
+        node: name.to_owned(),
+        url: site.store.url(name),
+        namespace: site.namespace.clone(),
+        ttl: site.ttl,
+        start: site.clock.beginning().since_start(),
+        inputs: site.inputs.clone(),
+        places: site.world.places(),
+        sabotage: site.sabotage,
+    }
+}
+
+/// Hears what a node says, and answers for the resource.
+struct Listener {
     name: &'static str,
     process: Process,
-    outbox: Outbox,
-    commands: mpsc::UnboundedReceiver<Command>,
-) {
-    let runtime = Arc::new(process.clone());
-    let connected = site.connect(name, |builder| builder.runtime(runtime)).await;
-    let coordinator = match connected {
-        Ok(coordinator) => coordinator,
-        Err(error) => {
-            let message = error.to_string();
-            return site.timeline.record(Event::Trouble { node: Some(name.into()), message });
-        }
-    };
-    let member = Member { name, site, process, coordinator, outbox };
-    member.tell(Event::Started { node: name.into() });
-    let reporter = report(member.clone(), member.coordinator.events());
-    member.process.spawn("reporter", Box::pin(reporter));
-    member.serve("timers", timers::serve(member.clone()));
-    for (at, sensor) in member.site.inputs.sensors.iter().enumerate() {
-        member.serve("sensor", sensors::serve(member.clone(), sensor.clone(), at));
-    }
-    member.serve("maintenance", maintenance::serve(member.clone()));
-    member.serve("membership", belong(member.clone()));
-    obey(&member, commands).await;
+    store: Store,
+    timeline: Timeline,
+    resource: Arc<Resource>,
+    freeze: Arc<Mutex<Option<oneshot::Sender<()>>>>,
 }
 
-/// Is a member of the platform for as long as the node lives, in new sessions too.
-async fn belong(member: Member) -> Result<(), Error> {
-    let profile = Profile::new().role("timers").role("sensors");
-    let _membership = member.coordinator.group(PLATFORM)?.join(profile).await?;
-    std::future::pending().await
-}
-
-async fn obey(member: &Member, mut commands: mpsc::UnboundedReceiver<Command>) {
-    while let Some(command) = commands.recv().await {
-        let result = match command {
-            Command::HandOver { to } => hand_over(&member.coordinator, to).await,
-            Command::ShutDown { done } => {
-                let result = member.coordinator.shutdown(SHUTDOWN).await;
-                member.tell(Event::Stopped { node: member.name.into() });
-                // Whoever asked may have stopped waiting.
-                done.send(()).ok();
-                result
+impl Listener {
+    /// Hears all that the process says. What it was saying when it was killed is lost.
+    fn listen(&self, mut output: BufReader<ChildStdout>) {
+        let mut line = String::new();
+        while output.read_line(&mut line).is_ok() && line.ends_with('\n') {
+            match serde_json::from_str(&line) {
+                Ok(FromNode::Event(record)) => self.timeline.note(&record),
+                Ok(FromNode::TicksUnderWay) => self.freeze_if_wanted(&output),
+                Ok(FromNode::Ask { number, token, question }) => {
+                    let answer = self.answer(token, question);
+                    self.process.say(&ToNode::Answer { number, answer });
+                }
+                Err(error) => {
+                    let message = format!("it said what nobody understands: {error}");
+                    self.timeline.record(Event::Trouble { node: Some(self.name.into()), message });
+                }
             }
+            line.clear();
+        }
+        self.process.wait();
+    }
+
+    fn answer(&self, token: u64, question: Question) -> Answer {
+        let answer = match question {
+            Question::Emitted => self.resource.emitted(token).map(Answer::Emitted),
+            Question::Counter => self.resource.counter(token).map(Answer::Counter),
+            Question::Write(write) => self.resource.write(self.name, token, write).map(|()| Answer::Written),
         };
-        if let Err(error) = result {
-            member.complain(&error);
+        answer.unwrap_or_else(|stale| Answer::Stale(stale.highest))
+    }
+
+    /// Stops the process, if that is wanted and ticks are under way indeed. In the middle of a transaction it would keep all the others from
+    /// writing for as long as it stands still, which is another story: then it goes on, until the next ticks.
+    fn freeze_if_wanted(&self, output: &BufReader<ChildStdout>) {
+        let Some(frozen) = lock(&self.freeze).take() else { return };
+        self.process.freeze();
+        let has_said_more = !output.buffer().is_empty() || ioctl_fionread(output.get_ref()) != Ok(0);
+        if has_said_more || self.store.is_being_written_by(self.process.id()) {
+            self.process.resume();
+            lock(&self.freeze).get_or_insert(frozen);
+            return;
+        }
+        if frozen.send(()).is_ok() {
+            self.timeline.record(Event::Fault { node: self.name.into(), fault: Fault::Frozen });
+        } else {
+            // Nobody waits for it any more.
+            self.process.resume();
         }
     }
 }
 
-async fn hand_over(coordinator: &Coordinator, to: &str) -> Result<(), Error> {
-    coordinator.election(TIMERS)?.transfer_to(to).await
-}
-
-/// Tells what the coordinator says about its elections and its session.
-async fn report(member: Member, mut events: Events) {
-    let node = || member.name.to_owned();
-    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    while let Some(event) = events.next().await {
-        member.tell(match event {
-            ha_core::Event::Granted { kind: "election", name, token } => {
-                Event::Leads { node: node(), election: name, token: token.as_u64() }
-            }
-            ha_core::Event::Ended { kind: "election", name, token, reason } => {
-                let token = token.as_u64();
-                Event::Ended { node: node(), election: name, token, reason: reason.to_string() }
-            }
-            ha_core::Event::Suspect { remaining, .. } => {
-                Event::Suspect { node: node(), remaining_ms: millis(remaining) }
-            }
-            ha_core::Event::Recovered => Event::Recovered { node: node() },
-            ha_core::Event::SessionLost(reason) => {
-                Event::SessionLost { node: node(), reason: reason.to_string() }
-            }
-            ha_core::Event::SessionOpened { .. } => Event::Reconnected { node: node() },
-            ha_core::Event::Missed(events) => {
-                let message = format!("{events} events of its coordinator were not read in time");
-                Event::Trouble { node: Some(node()), message }
-            }
-            ha_core::Event::Overrun { what } => {
-                Event::Trouble { node: Some(node()), message: format!("{what} went on after its loss") }
-            }
-            _ => continue,
-        });
-    }
+fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

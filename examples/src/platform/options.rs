@@ -4,20 +4,27 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::failure::Failure;
+
+/// The argument of the processes that the platform starts as its nodes.
+pub(super) const NODE: &str = "--node";
 
 /// What `--help` says.
 pub const HELP: &str = "\
 A small automation platform whose nodes are lost in front of your eyes.
 
-Four nodes share timers and sensors: one of them emits ticks, each sensor is polled by one of them.
-Nodes are killed, frozen, cut off from the store, asked to hand over and shut down; the others go on.
+Four processes, the nodes, share timers and sensors: one emits ticks, each sensor is polled by one of them.
+Nodes are killed (SIGKILL), frozen (SIGSTOP), cut off from the store, asked to hand over and shut down; the
+others go on.
 At the end the output files alone are verified. Exit code: 0 passed, 1 verification failed, 2 could not run.
 
 Usage: platform [OPTIONS]
 
   --json            show events as JSON lines, then the verdict as a JSON object
-  --url URL         the store, such as etcd://127.0.0.1:2379 (build with --features etcd); default: in memory
+  --url URL         the store: local:///folder/ha.db, or etcd://127.0.0.1:2379 (build with --features etcd);
+                    default: a temporary file
   --ttl SECONDS     how long the others wait for a dead node: 0.5 to 10, default 2
   --patience SECONDS
                     how much later than usual a take-over may be, since servers of the store are lost meanwhile: 0 to 60, default 0
@@ -44,6 +51,8 @@ pub enum Command {
         /// Whether to show the verdict as JSON.
         json: bool,
     },
+    /// [Live](super::live) as a node that the platform has started.
+    Node,
     /// Show [`HELP`].
     Help,
 }
@@ -54,7 +63,7 @@ pub enum Command {
 pub struct Options {
     /// Whether to show events and the verdict as JSON.
     pub json: bool,
-    /// Where the store is; `None` for one in memory.
+    /// Where the store is; `None` for a temporary file.
     pub url: Option<String>,
     /// How long the others wait for a dead node.
     pub ttl: Duration,
@@ -69,7 +78,8 @@ pub struct Options {
 }
 
 /// A defect that the verification has to find.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Sabotage {
     /// The resource ignores fencing tokens.
@@ -116,6 +126,7 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Fai
             "--output" => options.output = Some(value()?.into()),
             "--verify" => verify = Some(value()?.into()),
             "--sabotage" => options.sabotage = Some(sabotage(&value()?)?),
+            NODE => return Ok(Command::Node),
             "--help" | "-h" => return Ok(Command::Help),
             other => return Err(Failure::new(format!("unknown option {other:?}; see --help"))),
         }

@@ -35,6 +35,8 @@ pub(super) const COUNTER: &str = "counter.txt";
 pub(super) struct RunRecord {
     pub(super) ttl_ms: u64,
     pub(super) patience_ms: u64,
+    /// Whether the store sees by itself that a process has died.
+    pub(super) sees_deaths: bool,
     pub(super) nodes: Vec<String>,
     pub(super) inputs: Inputs,
 }

@@ -19,7 +19,7 @@ const SHOWN: usize = 5;
 /// What a reader is told before the story begins.
 pub(super) fn opening(options: &Options, inputs: &Inputs, folder: &Path) -> String {
     format!(
-        "{} nodes, {} timers, {} sensors; a lost node is replaced after {} (the ttl)\noutput files: {}\n",
+        "{} nodes, each a process; {} timers, {} sensors; a node that is silent for {} (the ttl) is replaced\noutput files: {}\n",
         NODES.len(),
         inputs.timers.len(),
         inputs.sensors.len(),

@@ -17,7 +17,7 @@ pub(super) struct Tick {
 }
 
 /// The number of the last tick of each timer that was emitted; a timer that is missing has not ticked yet.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Emitted(BTreeMap<String, u64>);
 
 impl Emitted {

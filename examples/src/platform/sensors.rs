@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use ha_core::runtime::Runtime;
 use ha_core::{Error, Grant};
 
 use super::clock::Clock;
 use super::inputs::Sensor;
-use super::node::Member;
+use super::member::Member;
 use super::options::Sabotage;
 use super::outbox::Outbox;
 use super::records::{Poll, Write, sensor_election};
@@ -19,17 +18,15 @@ const SETTLE: Duration = Duration::from_millis(20);
 /// Polls a sensor whenever this node is elected for it, until the node shuts down. `at` is the sensor's place in the list.
 pub(super) async fn serve(member: Member, sensor: Sensor, at: usize) -> Result<(), Error> {
     // Each sensor has a node where it is at home, so that they do not all gather at the node that came first.
-    let is_home = NODES.get(at % NODES.len()) == Some(&member.name);
+    let is_home = NODES.get(at % NODES.len()).is_some_and(|home| *home == member.errand.node);
     let election = member.coordinator.election(&sensor_election(&sensor.name))?.priority(i32::from(is_home));
     election
         .run(|grant| {
             let (member, sensor) = (member.clone(), sensor.clone());
             async move {
-                if member.site.is_sabotaged(Sabotage::IgnoreLoss) {
+                if member.errand.is_sabotaged(Sabotage::IgnoreLoss) {
                     // Spawned work is not dropped with `run`; it has to watch the grant, and this does not.
-                    let process = member.process.clone();
-                    process
-                        .spawn("poll", Box::pin(async move { poll_forever(&member, &sensor, &grant).await }));
+                    tokio::spawn(async move { poll_forever(&member, &sensor, &grant).await });
                     std::future::pending().await
                 } else {
                     poll_forever(&member, &sensor, &grant).await
@@ -43,24 +40,25 @@ pub(super) async fn serve(member: Member, sensor: Sensor, at: usize) -> Result<(
 async fn poll_forever(member: &Member, sensor: &Sensor, grant: &Grant) {
     loop {
         poll(member, sensor, grant).await;
-        member.site.clock.sleep(sensor.interval()).await;
+        member.clock.sleep(sensor.interval()).await;
     }
 }
 
 /// One poll, each look of which is guarded by the grant.
 async fn poll(member: &Member, sensor: &Sensor, grant: &Grant) {
-    let world = &member.site.world;
-    let may_look = || grant.is_valid() || member.site.is_sabotaged(Sabotage::IgnoreLoss);
+    let world = &member.errand.places;
+    let may_look = || grant.is_valid() || member.errand.is_sabotaged(Sabotage::IgnoreLoss);
+    let clock = member.clock.clone();
+    // Before the check: a process can be stopped between any two steps.
+    let start = clock.now();
     if !may_look() {
         return;
     }
-    let clock = member.site.clock.clone();
-    let start = clock.now();
     let reading = world.look(&sensor.name);
     let end = clock.now();
     let poll = Poll { sensor: sensor.name.clone(), start, end, reading };
     let mut report = Report { outbox: member.outbox.clone(), clock, token: grant.token().as_u64(), poll };
-    member.site.clock.sleep(SETTLE).await;
+    member.clock.sleep(SETTLE).await;
     if may_look() {
         report.poll.reading = world.look(&sensor.name);
         report.poll.end = report.clock.now();

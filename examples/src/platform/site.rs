@@ -1,4 +1,4 @@
-//! What all nodes of a run share: the store, the resource, the world, the clock.
+//! What the operator's process keeps for all nodes of a run: the store, the resource, the world, the clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// Connects `node` to the store of this site, with what `configure` adds.
+    /// Connects this process to the store as `node`, with what `configure` adds.
     pub(super) async fn connect(
         &self,
         node: &str,
@@ -47,10 +47,5 @@ impl Site {
     ) -> Result<Coordinator, Error> {
         let builder = ha::builder().namespace(self.namespace.as_str()).node(node).ttl(self.ttl);
         configure(builder).connect(&self.store.url(node)).await
-    }
-
-    /// Whether this defect was asked for.
-    pub(super) fn is_sabotaged(&self, sabotage: Sabotage) -> bool {
-        self.sabotage == Some(sabotage)
     }
 }

@@ -1,11 +1,12 @@
-//! The store of a run, and each node's way to it, which can be cut off.
+//! The store of a run: a file, or servers, to which each node has a way of its own that can be cut off.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ha_core::StoreUrl;
-use ha_core::memory::MemoryBackend;
+use ha_backend_local::{LocalBackend, LocalConfig};
+use ha_core::{Scheme, StoreUrl};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -14,11 +15,20 @@ use super::failure::Failure;
 /// Where the nodes meet.
 #[derive(Clone, Debug)]
 pub(super) enum Store {
-    /// In the memory of this process, under this name.
-    Memory { name: String, backend: MemoryBackend },
+    /// In a file of this machine.
+    File {
+        url: String,
+        backend: LocalBackend,
+        /// Where it is, if it goes with the run.
+        _temporary: Option<Arc<Temporary>>,
+    },
     /// On servers. Each node reaches them through forwarders of its own.
     Servers(Arc<BTreeMap<String, Way>>),
 }
+
+/// A folder that is removed with what is in it, when this is dropped.
+#[derive(Debug)]
+pub(super) struct Temporary(PathBuf);
 
 /// A node's way to the servers.
 #[derive(Debug)]
@@ -28,15 +38,18 @@ pub(super) struct Way {
 }
 
 impl Store {
-    /// The store at `url` for `nodes`; a new one in memory without a URL. `run` keeps runs apart.
+    /// The store at `url` for `nodes`; without a URL, a temporary file. `run` keeps runs apart.
     pub(super) async fn open(url: Option<&str>, nodes: &[&str], run: &str) -> Result<Self, Failure> {
-        let Some(url) = url else {
-            let name = format!("platform-{run}");
-            return Ok(Self::Memory { backend: MemoryBackend::named(&name)?, name });
-        };
+        let temporary = if url.is_none() { Some(Temporary::create(run)?) } else { None };
+        let url = url.map(str::to_owned).or(temporary.as_ref().map(Temporary::url)).unwrap_or_default();
+        let parsed = StoreUrl::parse(&url)?;
+        if parsed.scheme() == Scheme::Local {
+            let backend = LocalBackend::new(LocalConfig::from_url(&parsed)?);
+            return Ok(Self::File { url, backend, _temporary: temporary.map(Arc::new) });
+        }
         let mut ways = BTreeMap::new();
         for node in nodes {
-            ways.insert((*node).to_owned(), Way::open(url).await?);
+            ways.insert((*node).to_owned(), Way::open(&url, &parsed).await?);
         }
         Ok(Self::Servers(Arc::new(ways)))
     }
@@ -44,32 +57,63 @@ impl Store {
     /// The URL of the store as `node` sees it.
     pub(super) fn url(&self, node: &str) -> String {
         match self {
-            Self::Memory { name, .. } => format!("memory:{name}"),
+            Self::File { url, .. } => url.clone(),
             Self::Servers(ways) => ways.get(node).map(|way| way.url.clone()).unwrap_or_default(),
         }
     }
 
-    /// Lets nothing of `node` through, or everything again.
+    /// Lets nothing of `node` through to the servers, or everything again.
     pub(super) fn set_cut(&self, node: &str, is_cut: bool) {
-        match self {
-            Self::Memory { backend, .. } if is_cut => backend.faults().cut(node),
-            Self::Memory { backend, .. } => backend.faults().heal(node),
-            Self::Servers(ways) => {
-                if let Some(way) = ways.get(node) {
-                    way.is_cut.send_replace(is_cut);
-                }
-            }
+        if let Self::Servers(ways) = self
+            && let Some(way) = ways.get(node)
+        {
+            way.is_cut.send_replace(is_cut);
         }
+    }
+
+    /// Whether it sees by itself that a process has died, and need not wait for its ttl.
+    pub(super) fn sees_deaths(&self) -> bool {
+        matches!(self, Self::File { .. })
+    }
+
+    /// Whether this process keeps all others from writing just now.
+    pub(super) fn is_being_written_by(&self, process: u32) -> bool {
+        match self {
+            Self::File { backend, .. } => backend.writer().is_ok_and(|writer| writer == Some(process)),
+            Self::Servers(_) => false,
+        }
+    }
+}
+
+impl Temporary {
+    /// A new one: in memory, where that can be had. On a disk that others keep busy a write can take seconds, and a proof of life is one.
+    fn create(run: &str) -> Result<Self, Failure> {
+        let in_memory = Path::new("/dev/shm");
+        let above = if in_memory.is_dir() { in_memory.to_owned() } else { std::env::temp_dir() };
+        let folder = above.join(format!("ha-platform-{run}"));
+        std::fs::create_dir(&folder).map_err(|error| Failure::at("create", &folder, error))?;
+        Ok(Self(folder))
+    }
+
+    /// The store in it.
+    fn url(&self) -> String {
+        format!("local://{}", escaped(&self.0.join("ha.db").to_string_lossy()))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // Whoever may not remove it finds it among other temporary files.
+        drop(std::fs::remove_dir_all(&self.0));
     }
 }
 
 impl Way {
     /// Forwarders to each host of `url`, and the URL that leads through them.
-    async fn open(url: &str) -> Result<Self, Failure> {
-        let parsed = StoreUrl::parse(url)?;
+    async fn open(url: &str, parsed: &StoreUrl) -> Result<Self, Failure> {
         let Some(port) = parsed.scheme().default_port() else {
             return Err(Failure::new(format!(
-                "--url {parsed}: it names no server; leave it out to stay in memory"
+                "--url {parsed}: the nodes are processes, which meet in a file (local:) or on servers"
             )));
         };
         let is_cut = watch::Sender::new(false);
@@ -83,6 +127,15 @@ impl Way {
         }
         Ok(Self { url: with_hosts(url, &hosts.join(",")), is_cut })
     }
+}
+
+/// `path` as a URL has it.
+fn escaped(path: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    path.bytes().map(escape).collect()
 }
 
 /// `url` with other hosts.
@@ -121,7 +174,16 @@ async fn carry(mut client: TcpStream, server: String, mut is_cut: watch::Receive
 
 #[cfg(test)]
 mod tests {
-    use super::with_hosts;
+    use super::{escaped, with_hosts};
+    use ha_core::StoreUrl;
+
+    #[test]
+    fn any_path_can_stand_in_a_url() {
+        for path in ["/tmp/ha.db", "/a b/50%/#1?&@ü/ha.db"] {
+            let url = StoreUrl::parse(&format!("local://{}", escaped(path))).unwrap();
+            assert_eq!(url.path(), path);
+        }
+    }
 
     #[test]
     fn only_the_hosts_of_a_url_are_replaced() {

@@ -41,13 +41,16 @@ pub(super) async fn tell(site: Site) -> Result<(), Failure> {
     let mut story = Story { site, nodes: Vec::new(), console, timers, members };
     let watching = watch(story.members.clone(), story.site.timeline.clone());
     story.site.runtime.spawn("members", Box::pin(watching));
-    story.nodes = NODES.map(|name| Node::start(&story.site, name)).into();
+    for name in NODES {
+        story.nodes.push(Node::start(&story.site, name)?);
+    }
+    story.everybody().await;
     story.rest(1.0).await;
     let killed = story.kill_the_leader().await;
     story.freeze_the_leader().await;
     story.cut_off_the_leader().await;
     story.hand_over().await;
-    story.restart(killed).await;
+    story.restart(killed).await?;
     story.shut_the_leader_down().await;
     story.end().await
 }
@@ -78,9 +81,9 @@ async fn watch(members: Group, timeline: Timeline) {
 
 impl Story {
     async fn kill_the_leader(&mut self) -> Option<&'static str> {
-        self.act("The leader of the timers dies.");
-        let leader = self.leader()?;
-        leader.process.kill();
+        self.act("The process of the timers' leader is killed.");
+        let leader = self.leader().await?;
+        leader.kill();
         self.fault(leader.name, Fault::Killed);
         let name = leader.name;
         self.nodes.retain(|node| node.name != name);
@@ -90,31 +93,35 @@ impl Story {
     }
 
     async fn freeze_the_leader(&self) {
-        self.act("The next leader freezes while it is emitting a tick, for two ttl.");
-        let Some(leader) = self.leader_with_ticks_under_way().await else { return };
-        leader.process.freeze();
-        self.fault(leader.name, Fault::Frozen);
+        self.act("The process of the next leader is stopped while it is emitting a tick, for two ttl.");
+        let Some(leader) = self.leader().await else { return };
+        let is_frozen = leader.freeze_while_it_emits();
+        if tokio::time::timeout(self.site.ttl + PATIENCE, is_frozen).await.is_err() {
+            leader.resume();
+            return;
+        }
         self.rest(2.0).await;
-        leader.process.resume();
+        // First the note: what it was sending is there in no time.
         self.fault(leader.name, Fault::Resumed);
+        leader.resume();
         self.rest(1.0).await;
     }
 
     async fn cut_off_the_leader(&self) {
         self.act("The next leader can no longer reach the store.");
-        let Some(leader) = self.leader() else { return };
-        self.site.store.set_cut(leader.name, true);
+        let Some(leader) = self.leader().await else { return };
+        leader.set_cut(&self.site.store, true);
         self.fault(leader.name, Fault::CutOff);
         self.successor(leader.name).await;
         self.rest(0.5).await;
-        self.site.store.set_cut(leader.name, false);
+        leader.set_cut(&self.site.store, false);
         self.fault(leader.name, Fault::Healed);
         self.rest(1.0).await;
     }
 
     async fn hand_over(&self) {
         self.act("The leader is asked to hand over: planned changes are quick.");
-        let Some(leader) = self.leader() else { return };
+        let Some(leader) = self.leader().await else { return };
         let Some(heir) = self.heir(leader.name).await else { return };
         self.fault(leader.name, Fault::HandsOver);
         leader.hand_over(heir);
@@ -129,32 +136,35 @@ impl Story {
         NODES.into_iter().find(|name| *name != leader && view.get(name).is_some_and(|m| m.is_available()))
     }
 
-    async fn restart(&mut self, killed: Option<&'static str>) {
+    async fn restart(&mut self, killed: Option<&'static str>) -> Result<(), Failure> {
         self.act("The node that was killed comes back, and with it the sensors that are at home there.");
-        let Some(name) = killed else { return };
+        let Some(name) = killed else { return Ok(()) };
         self.fault(name, Fault::Restarted);
-        self.nodes.push(Node::start(&self.site, name));
+        self.nodes.push(Node::start(&self.site, name)?);
+        self.everybody().await;
         self.rest(1.0).await;
+        Ok(())
     }
 
     async fn shut_the_leader_down(&mut self) {
         self.act("The leader is shut down for good.");
-        let Some(leader) = self.leader() else { return };
-        let name = leader.name;
+        let Some(name) = self.leader().await.map(|leader| leader.name) else { return };
         self.fault(name, Fault::ShutsDown);
-        leader.shut_down().await;
+        if let Some(leader) = self.nodes.iter_mut().find(|node| node.name == name) {
+            leader.shut_down().await;
+        }
         self.successor(name).await;
         self.rest(1.0).await;
         self.nodes.retain(|node| node.name != name);
     }
 
     /// Stops the world, lets every sensor see how it ended, and stops the nodes.
-    async fn end(&self) -> Result<(), Failure> {
+    async fn end(&mut self) -> Result<(), Failure> {
         self.site.world.stop();
         let longest = self.site.inputs.sensors.iter().map(Sensor::interval).max();
         self.site.clock.sleep(longest.unwrap_or_default() * 2 + LAST_LOOK).await;
         self.site.timeline.record(Event::Stopping);
-        for node in &self.nodes {
+        for node in &mut self.nodes {
             node.shut_down().await;
         }
         self.site.clock.sleep(LAST_LOOK).await;
@@ -174,24 +184,34 @@ impl Story {
         self.site.clock.sleep(self.site.ttl.mul_f64(ttls)).await;
     }
 
+    /// Waits until every node is a member, as the operator sees it.
+    async fn everybody(&self) {
+        let is_complete = |view: &View| self.nodes.iter().all(|node| view.get(node.name).is_some());
+        let arrival = tokio::time::timeout(self.site.ttl + PATIENCE, self.members.wait_until(is_complete));
+        if arrival.await.is_err() {
+            let message = "not every node has become a member".into();
+            self.site.timeline.record(Event::Trouble { node: None, message });
+        }
+    }
+
+    /// The node that leads the timers, as soon as there is one.
+    async fn leader(&self) -> Option<&Node> {
+        self.wait_for(|| self.current_leader()).await
+    }
+
     /// The node that leads the timers, as the operator sees it.
-    fn leader(&self) -> Option<&Node> {
+    fn current_leader(&self) -> Option<&Node> {
         let Observation::Leader(leader) = self.timers.current() else { return None };
         self.nodes.iter().find(|node| node.name == leader.node)
     }
 
     /// Waits until the timers are led by another node than `predecessor`.
     async fn successor(&self, predecessor: &str) {
-        let other = || self.leader().filter(|leader| leader.name != predecessor);
+        let other = || self.current_leader().filter(|leader| leader.name != predecessor);
         if self.wait_for(other).await.is_none() {
             let message = format!("nobody took the timers over from {predecessor}");
             self.site.timeline.record(Event::Trouble { node: None, message });
         }
-    }
-
-    /// Waits until the leader has sent ticks that have not arrived.
-    async fn leader_with_ticks_under_way(&self) -> Option<&Node> {
-        self.wait_for(|| self.leader().filter(|leader| leader.outbox.has_ticks_under_way())).await
     }
 
     async fn wait_for<T>(&self, look: impl Fn() -> Option<T>) -> Option<T> {

@@ -114,15 +114,12 @@ impl Timeline {
 
     /// Notes that `event` happens now.
     pub(super) fn record(&self, event: Event) {
-        self.with(|inner| {
-            let record = EventRecord { at: inner.clock.now(), event };
-            inner.file.append(&record);
-            let lines: Vec<String> = match &mut inner.view {
-                View::Text(narrator) => narrator.tell(&record),
-                View::Json => serde_json::to_string(&record).into_iter().collect(),
-            };
-            lines.iter().for_each(|line| show(&mut inner.output, line));
-        });
+        self.with(|inner| inner.note(&EventRecord { at: inner.clock.now(), event }));
+    }
+
+    /// Notes what has happened elsewhere.
+    pub(super) fn note(&self, record: &EventRecord) {
+        self.with(|inner| inner.note(record));
     }
 
     /// Shows text that is no event.
@@ -147,6 +144,17 @@ impl Timeline {
 
     fn with<T>(&self, step: impl FnOnce(&mut Inner) -> T) -> T {
         step(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Inner {
+    fn note(&mut self, record: &EventRecord) {
+        self.file.append(record);
+        let lines: Vec<String> = match &mut self.view {
+            View::Text(narrator) => narrator.tell(record),
+            View::Json => serde_json::to_string(record).into_iter().collect(),
+        };
+        lines.iter().for_each(|line| show(&mut self.output, line));
     }
 }
 

@@ -4,7 +4,7 @@ use ha_core::Error;
 use ha_core::election::{Leadership, Predecessor};
 
 use super::clock::Moment;
-use super::node::Member;
+use super::member::Member;
 use super::options::Sabotage;
 use super::records::{TIMERS, Write};
 use super::schedule::{Schedule, Tick};
@@ -25,12 +25,12 @@ pub(super) async fn serve(member: Member) -> Result<(), Error> {
 
 /// Emits what is due and was not emitted yet, by anybody, until leadership is lost.
 async fn emit(member: &Member, leadership: &Leadership) {
-    let schedule = Schedule::new(member.site.inputs.timers.clone());
-    let clock = &member.site.clock;
+    let schedule = Schedule::new(member.errand.inputs.timers.clone());
+    let clock = &member.clock;
     let token = leadership.token().as_u64();
     // A refusal says that there is a newer leader already.
-    let Ok(mut emitted) = member.outbox.resource().emitted(token) else { return };
-    if member.site.is_sabotaged(Sabotage::SkipMissed) {
+    let Ok(mut emitted) = member.outbox.emitted(token).await else { return };
+    if member.errand.is_sabotaged(Sabotage::SkipMissed) {
         emitted = schedule.skip_to(clock.now());
     }
     tell_missed(member, leadership, &schedule.due(&emitted, clock.now()), clock.now());
@@ -59,7 +59,7 @@ fn tell_missed(member: &Member, leadership: &Leadership, missed: &[Tick], now: M
     };
     let late = now.since(oldest.due).as_millis();
     member.tell(Event::CatchesUp {
-        node: member.name.into(),
+        node: member.errand.node.clone(),
         ticks: missed.len(),
         oldest_late_ms: u64::try_from(late).unwrap_or(u64::MAX),
         predecessor: predecessor.clone(),

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::clock::Clock;
 use super::failure::Failure;
 use super::inputs::{Sensor, Watched};
@@ -23,12 +25,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(100);
 /// The files and ports of one run.
 #[derive(Debug)]
 pub(super) struct World {
-    places: BTreeMap<String, Place>,
+    places: Places,
     state: Mutex<State>,
     clock: Clock,
 }
 
-#[derive(Clone, Debug)]
+/// Where the files and ports are that the sensors watch, for whoever looks at them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Places(BTreeMap<String, Place>);
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum Place {
     File(PathBuf),
     Port(SocketAddr),
@@ -69,6 +75,7 @@ impl World {
         }
         let changes = OutputFile::create(folder, WORLD)?;
         let state = State { lines: BTreeMap::new(), listeners, changes, failed: None, stopped: false };
+        let places = Places(places);
         let world = Arc::new(Self { places, state: Mutex::new(state), clock });
         for sensor in sensors {
             world.note(&mut world.lock(), &sensor.name);
@@ -98,16 +105,9 @@ impl World {
         self.lock().stopped = true;
     }
 
-    /// Looks at what `sensor` watches, now: one step, during which nobody can be stopped.
-    pub(super) fn look(&self, sensor: &str) -> Reading {
-        match self.places.get(sensor) {
-            Some(Place::File(path)) => {
-                let text = std::fs::read_to_string(path).unwrap_or_default();
-                Reading::Lines(u64::try_from(text.lines().count()).unwrap_or(u64::MAX))
-            }
-            Some(Place::Port(address)) => Reading::Open(is_open(*address)),
-            None => Reading::Open(false),
-        }
+    /// Where everything is.
+    pub(super) fn places(&self) -> Places {
+        self.places.clone()
     }
 
     /// Fails if something in the world could not be changed.
@@ -122,7 +122,7 @@ impl World {
         if state.stopped {
             return;
         }
-        for (sensor, place) in self.places.iter().filter(|(_, place)| which(place)) {
+        for (sensor, place) in self.places.0.iter().filter(|(_, place)| which(place)) {
             match place {
                 Place::File(path) => state.append_line(sensor, path),
                 Place::Port(address) => state.toggle(sensor, *address),
@@ -133,7 +133,7 @@ impl World {
 
     /// Writes down how things are, as the world knows it, without looking.
     fn note(&self, state: &mut State, sensor: &str) {
-        let reading = match self.places.get(sensor) {
+        let reading = match self.places.0.get(sensor) {
             Some(Place::File(_)) => Reading::Lines(state.lines.get(sensor).copied().unwrap_or(0)),
             _ => Reading::Open(state.listeners.contains_key(sensor)),
         };
@@ -142,6 +142,20 @@ impl World {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Places {
+    /// Looks at what `sensor` watches, now.
+    pub(super) fn look(&self, sensor: &str) -> Reading {
+        match self.0.get(sensor) {
+            Some(Place::File(path)) => {
+                let text = std::fs::read_to_string(path).unwrap_or_default();
+                Reading::Lines(u64::try_from(text.lines().count()).unwrap_or(u64::MAX))
+            }
+            Some(Place::Port(address)) => Reading::Open(is_open(*address)),
+            None => Reading::Open(false),
+        }
     }
 }
 

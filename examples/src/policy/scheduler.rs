@@ -8,7 +8,7 @@ use ha_core::lock::Semaphore;
 use ha_core::runtime::Runtime;
 
 use super::Site;
-use crate::platform::process::Process;
+use crate::stand_in::StandIn;
 
 /// The policy: a semaphore on what is executed.
 pub(super) const POLICY: &str = "concurrency/deploy";
@@ -22,13 +22,13 @@ const EXECUTION: Duration = Duration::from_millis(3);
 #[derive(Debug)]
 pub(super) struct Scheduler {
     name: String,
-    process: Process,
+    process: StandIn,
     site: Site,
 }
 
 impl Scheduler {
     pub(super) fn start(site: &Site, name: String) -> Self {
-        let process = Process::start(Arc::clone(&site.runtime));
+        let process = StandIn::start(Arc::clone(&site.runtime));
         let main = main(site.clone(), name.clone(), process.clone());
         process.spawn("scheduler", Box::pin(async move { report(main.await) }));
         Self { name, process, site: site.clone() }
@@ -41,7 +41,7 @@ impl Scheduler {
     }
 }
 
-async fn main(site: Site, name: String, process: Process) -> Result<(), Error> {
+async fn main(site: Site, name: String, process: StandIn) -> Result<(), Error> {
     let node = site.coordinator().node(&name).runtime(Arc::new(process.clone())).connect().await?;
     let policy = node.semaphore(POLICY, site.threshold)?;
     for _ in 0..WORKERS {
@@ -55,7 +55,7 @@ async fn main(site: Site, name: String, process: Process) -> Result<(), Error> {
     node.shutdown(Duration::from_secs(1)).await
 }
 
-async fn work(site: Site, name: String, process: Process, policy: Semaphore) -> Result<(), Error> {
+async fn work(site: Site, name: String, process: StandIn, policy: Semaphore) -> Result<(), Error> {
     while !site.journal.is_over() {
         let Some(request) = site.journal.take(&name) else {
             process.sleep_until(process.now() + EXECUTION).await;

@@ -57,8 +57,13 @@ impl Outputs {
         self.run.ttl() + SLACK + self.run.patience()
     }
 
-    /// The same for a change that is planned. It needs a few messages between the tasks of one process; the rest is for a busy machine,
-    /// and still tells it from a change that waits for an expiry.
+    /// The same for a process that was killed.
+    pub(super) fn death_bound(&self) -> Duration {
+        if self.run.sees_deaths { self.planned_bound() } else { self.crash_bound() }
+    }
+
+    /// The same for a change that is planned. It needs a few messages; the rest is for a busy machine, and still tells it from a change that
+    /// waits for an expiry.
     pub(super) fn planned_bound(&self) -> Duration {
         self.run.ttl() / 2 + self.run.patience()
     }

@@ -6,10 +6,18 @@ use super::Check;
 use super::outputs::Outputs;
 use crate::platform::clock::Moment;
 use crate::platform::records::PollRecord;
+use crate::platform::timeline::Fault;
 
 /// Checks that no two holders polled a sensor at the same time: exactly, since one clock has timed all polls.
+///
+/// A poll whose process was stopped in the middle of it counts until then: between a check and an act no library can stop anybody.
 pub(super) fn check_overlap(outputs: &Outputs) -> Check {
-    let polls = outputs.all_polls();
+    let mut polls = outputs.all_polls();
+    for (frozen, node, _) in outputs.faults().filter(|(_, _, fault)| *fault == Fault::Frozen) {
+        let is_meant =
+            |poll: &&mut PollRecord| poll.node == node && poll.poll.start < frozen && frozen < poll.poll.end;
+        polls.iter_mut().filter(is_meant).for_each(|poll| poll.poll.end = frozen);
+    }
     let mut problems = Vec::new();
     for (sensor, polls) in by_sensor(&polls) {
         // Of the polls so far, the one that ended last, and the one of another holder that ended last.
@@ -128,6 +136,21 @@ mod tests {
         let end = &mut outputs.polls.iter_mut().rfind(|poll| poll.node == "a").unwrap().poll.end;
         *end = *end + std::time::Duration::from_micros(1);
         complains(&check_overlap(&outputs), "web is polled by b (token 20) from 5.000 s and by a (token 10)");
+    }
+
+    #[test]
+    fn a_poll_counts_until_its_process_is_stopped() {
+        let mut outputs = sample();
+        // `b` is frozen at 9.4 s.
+        let mut other = outputs.polls.last().unwrap().clone();
+        (other.node, other.token) = ("c".into(), 60);
+        (other.poll.start, other.poll.end) = (at(9_450), at(9_460));
+        outputs.polls.retain(|poll| poll.poll.start < at(9_390));
+        outputs.polls.last_mut().unwrap().poll.end = at(9_600);
+        outputs.polls.push(other);
+        assert_eq!(check_overlap(&outputs).problems, Vec::<String>::new());
+        outputs.polls.last_mut().unwrap().poll.start = at(9_399);
+        complains(&check_overlap(&outputs), "web is polled by c (token 60)");
     }
 
     #[test]

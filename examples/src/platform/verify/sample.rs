@@ -32,6 +32,7 @@ pub(super) fn sample() -> Outputs {
         run: RunRecord {
             ttl_ms: 2_000,
             patience_ms: 0,
+            sees_deaths: false,
             nodes: ["a", "b", "c"].map(str::to_owned).into(),
             inputs: inputs.unwrap(),
         },
