@@ -26,6 +26,7 @@ crate::case::cases! {
     an_interruption_ends_in_a_snapshot { guarantee: "G33", needs: [Need::Fault(FaultKind::InterruptWatches)] }
     nothing_missed_in_an_interruption_stays_missed { guarantee: "G33", needs: [Need::Fault(FaultKind::InterruptWatches)] }
     a_watch_is_never_older_than_what_its_session_committed { guarantee: "G34" }
+    a_watch_is_not_older_either_while_others_write { guarantee: "G34" }
     a_watch_never_goes_back { guarantee: "G34" }
     a_watch_ends_with_its_session { guarantee: "G35" }
     a_watch_ends_with_an_expired_session { guarantee: "G35" }
@@ -258,6 +259,25 @@ async fn a_watch_is_never_older_than_what_its_session_committed(cx: Context) {
         let mirror = cx.within("a snapshot", 20, Mirror::open(&*session, collection(&cx))).await;
         assert_eq!(mirror.entry(&key), None, "round {round}");
     }
+}
+
+/// A backend that looks at the store for all of its watches at once is often in the middle of a look when one is opened, which then has to wait for the
+/// next.
+async fn a_watch_is_not_older_either_while_others_write(cx: Context) {
+    let session = cx.session().await;
+    let others = [cx.session().await, cx.session().await];
+    // They make each look longer.
+    let _watches: Vec<Mirror> = (0..8).map(|_| Mirror::unread(&*session, collection(&cx))).collect();
+    let watching = async {
+        for round in 0..200 {
+            let key = cx.key("c", &format!("own-{round}"));
+            let stamp = session.own(&key, "").await;
+            let mirror = cx.within("a snapshot", 20, Mirror::open(&*session, collection(&cx))).await;
+            assert_eq!(mirror.entry(&key).map(|entry| entry.stamp()), Some(&stamp), "round {round}");
+            delete(&*session, &stamp).await;
+        }
+    };
+    tokio::join!(watching, churn(&cx, &*others[0], "x", 200), churn(&cx, &*others[1], "y", 200));
 }
 
 async fn a_watch_never_goes_back(cx: Context) {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
@@ -64,6 +65,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
                 Box::new(move |item| Some(keep_the_vanished(&mut last, item)))
             }))
         },
+    ),
+    Mutant::new(
+        "a_watch_begins_at_a_state_before_it_was_opened",
+        "watch::a_watch_is_not_older_either_while_others_write",
+        || Arc::new(Hasty::default()),
     ),
     Mutant::new("a_watch_goes_on_without_its_session", "watch::a_watch_ends_with_its_session", || {
         Arc::new(Endless)
@@ -147,6 +153,38 @@ fn keep_the_vanished(last: &mut Vec<Entry>, item: WatchEvent) -> WatchEvent {
             WatchEvent::Changed { changes, revision, lineage }
         }
         item => item,
+    }
+}
+
+/// Begins one watch of many with the snapshot that the one before it began with, as if a look at the store that was under way when it was opened
+/// could count for it.
+#[derive(Debug, Default)]
+struct Hasty {
+    opened: AtomicUsize,
+    last: Arc<Mutex<Option<(WatchTarget, WatchEvent)>>>,
+}
+
+/// One of so many.
+const HASTY: usize = 32;
+
+#[async_trait]
+impl Defect for Hasty {
+    fn watch(&self, session: &Arc<dyn Session>, target: WatchTarget) -> WatchStream {
+        let is_hasty = self.opened.fetch_add(1, Ordering::Relaxed) % HASTY == HASTY - 1;
+        let (stream, last) = (session.watch(target.clone()), Arc::clone(&self.last));
+        let mut has_begun = false;
+        let filter = move |item: WatchEvent| {
+            if has_begun || !matches!(item, WatchEvent::Snapshot { .. }) {
+                return Some(item);
+            }
+            has_begun = true;
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            match last.replace((target.clone(), item.clone())) {
+                Some((of, before)) if is_hasty && of == target => Some(before),
+                _ => Some(item),
+            }
+        };
+        WatchStream::new(Filtered { stream, filter: Box::new(filter) })
     }
 }
 
