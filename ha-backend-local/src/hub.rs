@@ -253,3 +253,26 @@ fn spot(place: &Place, target: &WatchTarget) -> (Place, Option<Name>) {
 fn wake(wakers: impl IntoIterator<Item = Waker>) {
     wakers.into_iter().for_each(Waker::wake);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Hub, WatchId};
+    use crate::keys::Place;
+    use ha_core::spi::{Collection, WatchTarget};
+
+    #[test]
+    fn a_watch_that_is_opened_during_a_look_waits_for_the_next_one() {
+        let hub = Hub::default();
+        let open = || {
+            let target = WatchTarget::Collection(Collection::parse(&["c"]).unwrap());
+            hub.open(1, target, Place::from_bytes(b"c".to_vec()))
+        };
+        let wanted =
+            |newest: WatchId| -> Vec<WatchId> { hub.wanted(newest).into_iter().map(|(id, ..)| id).collect() };
+        let early = open();
+        let look = hub.newest();
+        let late = open();
+        assert_eq!(wanted(look), [early], "what the look reads may be older than the late one");
+        assert_eq!(wanted(hub.newest()), [early, late]);
+    }
+}

@@ -54,9 +54,12 @@ fn figure(name: &str, value: f64, unit: &str, target: &str) {
 
 /// A node whose session nobody waits for.
 async fn node(path: &Path, name: &str) -> Result<Coordinator, Error> {
+    node_with(path, name, Duration::from_secs(600)).await
+}
+
+async fn node_with(path: &Path, name: &str, ttl: Duration) -> Result<Coordinator, Error> {
     let backend = Arc::new(LocalBackend::new(LocalConfig::new(path)));
-    let builder = Coordinator::builder(backend).namespace("bench").node(name);
-    builder.ttl(Duration::from_secs(600)).connect().await
+    Coordinator::builder(backend).namespace("bench").node(name).ttl(ttl).connect().await
 }
 
 /// Nanoseconds on a clock that all processes of the machine share.

@@ -13,7 +13,7 @@ use ha_core::{Coordinator, Error};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::{Failure, failed, node, now};
+use crate::{Failure, failed, node, node_with, now};
 
 /// In the environment of a child: what it is to do, and where.
 const ROLE: &str = "HA_BENCH_ROLE";
@@ -24,6 +24,9 @@ pub(crate) const HOLDER: &str = "holder";
 pub(crate) const WRITER: &str = "writer";
 /// Holds a lock and does nothing.
 pub(crate) const IDLE: &str = "idle";
+
+/// The ttl of a process that is idle but for its renewals: the default of services.
+const RENEWED: Duration = Duration::from_secs(10);
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -51,7 +54,7 @@ pub(crate) fn run_child() -> Option<ExitCode> {
         match role.as_str() {
             HOLDER => hold(&node(path, &name).await?).await,
             WRITER => write(path).await,
-            _ => idle(&node(path, &name).await?).await,
+            _ => idle(&node_with(path, &name, RENEWED).await?).await,
         }
     });
     if let Err(failure) = &ended {

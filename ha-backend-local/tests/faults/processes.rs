@@ -7,7 +7,7 @@ use ha_conformance::servers::holder::{Holder, Work};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Test;
-use super::site::{self, LONG, Place, TTL};
+use super::site::{self, FOR_EVER, LONG, Place, TTL};
 use super::start::{self, FORKS, SHIFTED};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -16,10 +16,11 @@ pub(crate) const TESTS: &[Test] = &[
     ("processes::nobody_overlaps_while_holders_are_killed_in_the_middle_of_their_transactions", killed_often),
     ("processes::a_holder_in_another_time_namespace_keeps_what_it_has_and_is_followed", shifted),
     ("processes::two_hundred_processes_open_a_file_at_once", many),
+    ("processes::two_hundred_processes_that_want_one_lock_get_it_one_after_the_other", crowd),
 ];
 
-/// A ttl that nobody waits for.
-const FOR_EVER: Duration = Duration::from_secs(600);
+/// On two cores.
+const PROCESSES: usize = 200;
 
 /// What is noticed at once, on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(3);
@@ -105,10 +106,8 @@ fn shifted() {
 }
 
 fn many() {
-    const PROCESSES: usize = 200;
     let place = Place::new();
-    // Two hundred processes on two cores: a request may wait.
-    let url = format!("local://{}?timeout=60s", place.path().display());
+    let url = place.crowded_url();
     let all: Vec<_> = (0..PROCESSES)
         .map(|_| {
             let url = url.clone();
@@ -119,4 +118,17 @@ fn many() {
         let said = visitor.join().unwrap();
         assert!(said.contains("done"), "{said}");
     }
+}
+
+fn crowd() {
+    let place = Place::new();
+    let scene = place.crowded_scene();
+    let turn = || Work::take_turns(Recipe::Mutex, "m", 1, Duration::from_millis(1), LONG);
+    let start = |node| scene.start(&format!("node-{node}"), 1, turn());
+    let mut holders: Vec<Holder> = (0..PROCESSES).map(start).collect();
+    for holder in &mut holders {
+        holder.wait_for_grant(1, LONG);
+    }
+    holders.iter_mut().for_each(Holder::end);
+    scene.judge(&site::bounds());
 }

@@ -16,6 +16,9 @@ use ha_core::{Error, StoreUrl};
 /// Of the holders' sessions.
 pub(crate) const TTL: Duration = Duration::from_secs(2);
 
+/// A ttl that nobody waits for.
+pub(crate) const FOR_EVER: Duration = Duration::from_secs(600);
+
 /// How long anything may take that happens at all, on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
@@ -50,6 +53,15 @@ impl Place {
     /// Holders whose sessions last so long.
     pub(crate) fn scene_with(&self, ttl: Duration) -> Scene {
         Scene::new(Site::new(self.url(), NAMESPACE, ttl))
+    }
+
+    /// So many holders that a request may have to wait for its turn, with sessions that nobody waits for.
+    pub(crate) fn crowded_scene(&self) -> Scene {
+        Scene::new(Site::new(self.crowded_url(), NAMESPACE, FOR_EVER))
+    }
+
+    pub(crate) fn crowded_url(&self) -> String {
+        format!("local://{}?timeout=60s", self.path().display())
     }
 
     pub(crate) fn backend(&self) -> Arc<dyn Backend> {

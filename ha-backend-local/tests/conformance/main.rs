@@ -1,8 +1,13 @@
 //! The suite on a file. All nodes of a case are in one process; what processes add is in the other tests.
 #![expect(clippy::unwrap_used, reason = "a case fails by panicking")]
 
+mod unhurried;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,9 +16,17 @@ use ha_conformance::servers::Folder;
 use ha_conformance::{Fault, FaultKind, Faults, Harness, Missing, Store};
 use ha_core::runtime::TokioRuntime;
 use ha_core::spi::{Backend, Name, Outcome, Page, Session, SessionRequest, Txn};
+use rusqlite::Connection;
 
-/// What needs a way to the store on which something can be lost, cut off or late: there is none. And what needs a store that forgets and goes on.
-const IGNORED: usize = 120;
+use unhurried::Unhurried;
+
+/// What cannot happen to the nodes of one process on a file:
+///
+/// * `Commits`, `CutReplies`, `Slow`: there is no way to the store on which a request or a reply could be lost, late or repeated.
+/// * `Cut`, `FailRenewals`: a file is out of reach for a whole process, and there are tests for that (`faults`, and the platform of the examples); not for one
+///   of the nodes in it.
+/// * `Forget`: no session lives long enough to see a store that goes back; `faults` has a loss of power.
+const IGNORED: usize = 94;
 
 fn main() -> ExitCode {
     ha_conformance::run(LocalHarness, IGNORED)
@@ -28,7 +41,7 @@ impl Harness for LocalHarness {
     }
 
     fn store(&self) -> Result<Arc<dyn Store>, Missing> {
-        Ok(Arc::new(LocalStore(Arc::new(Folder::new("local")))))
+        Ok(Arc::new(LocalStore { folder: Arc::new(Folder::new("local")), unhurried: Arc::default() }))
     }
 
     fn ttl(&self) -> Duration {
@@ -38,11 +51,30 @@ impl Harness for LocalHarness {
 
 /// A file of its own for each case.
 #[derive(Clone, Debug)]
-struct LocalStore(Arc<Folder>);
+struct LocalStore {
+    folder: Arc<Folder>,
+    /// Which nodes take their time.
+    unhurried: Arc<Mutex<BTreeMap<Name, Arc<AtomicBool>>>>,
+}
 
 impl LocalStore {
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("ha.db")
+    }
+
     fn backend(&self) -> Arc<dyn Backend> {
-        Arc::new(LocalBackend::new(LocalConfig::new(self.0.path().join("ha.db"))))
+        Arc::new(LocalBackend::new(LocalConfig::new(self.path())))
+    }
+
+    fn takes_its_time(&self, node: &Name) -> Arc<AtomicBool> {
+        Arc::clone(self.unhurried.lock().unwrap().entry(node.clone()).or_default())
+    }
+
+    /// Takes the list of changes away, as an administrator does after a restore: whoever has not read them misses them.
+    fn forget_changes(&self) {
+        let database = Connection::open(self.path()).unwrap();
+        database.busy_timeout(Duration::from_secs(10)).unwrap();
+        database.execute("UPDATE store SET revision = revision + 1, trimmed = revision + 1", []).unwrap();
     }
 
     /// A session of the administrator.
@@ -55,8 +87,8 @@ impl LocalStore {
 }
 
 impl Store for LocalStore {
-    fn connect(&self, _node: &Name) -> Arc<dyn Backend> {
-        self.backend()
+    fn connect(&self, node: &Name) -> Arc<dyn Backend> {
+        Arc::new(Unhurried { backend: self.backend(), takes_its_time: self.takes_its_time(node) })
     }
 
     fn faults(&self) -> Option<Arc<dyn Faults>> {
@@ -67,11 +99,14 @@ impl Store for LocalStore {
 #[async_trait]
 impl Faults for LocalStore {
     fn offers(&self, kind: FaultKind) -> bool {
-        matches!(kind, FaultKind::Expire | FaultKind::Delete)
+        use FaultKind::{Delete, Expire, InterruptWatches, YieldAlways};
+        matches!(kind, Delete | Expire | InterruptWatches | YieldAlways)
     }
 
     async fn inject(&self, fault: Fault) {
         match fault {
+            Fault::YieldAlways(node) => self.takes_its_time(&node).store(true, Ordering::Release),
+            Fault::InterruptWatches(_) => self.forget_changes(),
             Fault::Expire(session) => {
                 let administrator = self.administrator(&Name::parse("any").unwrap()).await;
                 administrator.end(&session).await.unwrap();
