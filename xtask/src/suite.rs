@@ -9,11 +9,9 @@ use crate::workspace::{Workspace, missing_is_a_failure};
 /// More than there are cores: a case mostly waits.
 const THREADS: &str = "10";
 
-/// Suites on real servers: each of their cases would be a process that finds out that there is nothing to do.
-const WITHOUT_SERVERS: [&str; 2] = [
-    "--filterset",
-    "not binary(/^(conformance|etcd_)/) and not (package(ha-conformance) and test(/^servers::/))",
-];
+/// Suites that have a stage of their own: on files, and on real servers, where each case would be a process that finds out that there is nothing to do.
+const WITHOUT_STAGES: [&str; 2] =
+    ["--filterset", "not binary(/^(local_|etcd_)/) and not (package(ha-conformance) and test(/^servers::/))"];
 
 const NO_PROTOC: &str = "the etcd backend cannot be built without protoc; `cargo xtask ci setup` unpacks it";
 
@@ -22,6 +20,9 @@ const SERVERS: &str = "HA_TEST_SERVERS";
 
 /// On a server a case waits even more: for ttls of seconds.
 const SERVER_THREADS: &str = "20";
+
+/// The names of the test targets that run on a file.
+const LOCAL: &str = "local_*";
 
 /// The names of the test targets that run on etcd.
 const ETCD: &str = "etcd_*";
@@ -39,7 +40,7 @@ pub(crate) fn doctests(workspace: &Workspace) -> Result<Verdict, Failure> {
 pub(crate) fn tests(workspace: &Workspace) -> Result<Verdict, Failure> {
     let mut tests = if command::succeeds(&mut workspace.cargo(["nextest", "--version"])) {
         let mut nextest = workspace.cargo_on_all(&["nextest", "run"])?;
-        nextest.args(TARGETS).args(WITHOUT_SERVERS).args(["--no-fail-fast", "--test-threads", THREADS]);
+        nextest.args(TARGETS).args(WITHOUT_STAGES).args(["--no-fail-fast", "--test-threads", THREADS]);
         nextest
     } else {
         let mut test = workspace.cargo_on_all(&["test"])?;
@@ -50,17 +51,17 @@ pub(crate) fn tests(workspace: &Workspace) -> Result<Verdict, Failure> {
     Ok(Verdict::Passed)
 }
 
-/// All that runs on a file: in one process for each set of cases, since nextest would start one for each case.
+/// All that runs on a file: in one process for each set of cases, since nextest would start one for each case. Built as for [`tests`], as all that follows.
 pub(crate) fn local(workspace: &Workspace) -> Result<Verdict, Failure> {
-    let mut tests =
-        workspace.cargo(["test", "--locked", "--package", "ha-backend-local", "--tests", "--no-fail-fast"]);
-    command::run(tests.args(["--", "--test-threads", THREADS]))?;
+    let mut tests = workspace.cargo_on_all(&["test", "--no-fail-fast"])?;
+    command::run(tests.args(["--test", LOCAL, "--", "--test-threads", THREADS]))?;
     Ok(Verdict::Passed)
 }
 
 /// The one test of them that can go on for long, for ten minutes.
 pub(crate) fn soak_local(workspace: &Workspace) -> Result<(), Failure> {
-    let mut soak = workspace.cargo(["test", "--locked", "--package", "ha-backend-local", "--test", "faults"]);
+    let mut soak =
+        workspace.cargo(["test", "--locked", "--package", "ha-backend-local", "--test", "local_faults"]);
     command::run(soak.args(["--", "soak::"]).env("HA_SOAK_SECONDS", "600"))
 }
 
