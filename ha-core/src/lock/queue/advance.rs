@@ -76,19 +76,17 @@ impl Queue {
 
     /// Answers those who do not wait, once others keep out the places that would have served them.
     fn answer_contended(&mut self, out: &mut Outputs) {
-        let leaves = |stamp: &Stamp| self.place_at(stamp.key()).is_some_and(Place::is_leaving);
-        let kept_out = |place: &Place| match &place.status {
-            // What we leave ourselves is soon gone.
-            Status::Queued { ahead: Ahead::Entries(entries), .. } => !entries.iter().all(leaves),
-            _ => false,
-        };
-        let ungranted = self.places.iter().filter(|place| place.is_ungranted());
-        let (out_of, rest): (Vec<&Place>, Vec<&Place>) = ungranted.partition(|place| kept_out(place));
-        if out_of.is_empty() {
+        let (mut kept_out, mut hopeful) = (false, 0);
+        for place in self.places.iter().filter(|place| place.is_ungranted()) {
+            kept_out |= self.is_kept_out(place);
+            // Nobody passes the one that is kept out. A place whose creation is under way may turn out to be older.
+            hopeful += usize::from(!kept_out || place.status == Status::Creating);
+        }
+        if !kept_out {
             return;
         }
-        // The others may yet serve those who came first.
-        let (mut at, hopeful) = (0, rest.len());
+        // These may yet serve those who came first.
+        let mut at = 0;
         self.waiters.retain(|waiter| {
             at += 1;
             let contended = at > hopeful && waiter.patience == Patience::None;
@@ -97,6 +95,12 @@ impl Queue {
             }
             !contended
         });
+    }
+
+    /// Whether others keep the place out. Where one of those ahead is ours and being left, the view that comes once it is gone tells.
+    fn is_kept_out(&self, place: &Place) -> bool {
+        let leaves = |stamp: &Stamp| self.place_at(stamp.key()).is_some_and(Place::is_leaving);
+        matches!(&place.status, Status::Queued { ahead: Ahead::Entries(entries), .. } if !entries.iter().any(leaves))
     }
 
     /// Lets go of places that nobody here waits for any more, or not in this order. The first place serves the first waiter, and so on, so that

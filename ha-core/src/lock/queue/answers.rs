@@ -15,6 +15,7 @@ impl Queue {
         self.session = None;
         self.stalled = false;
         self.asked.clear();
+        self.gone.clear();
         self.look_again = false;
         self.watched.clear();
         for place in std::mem::take(&mut self.places) {
@@ -106,9 +107,7 @@ impl Queue {
         out: &mut Outputs,
     ) {
         if let Some(at) = self.places.iter().position(|other| other.id == place) {
-            let left = self.places.remove(at);
-            self.forget_ahead(&left.key);
-            if let Status::Leaving { caller: Some(caller), .. } = left.status {
+            if let Status::Leaving { caller: Some(caller), .. } = self.remove(at).status {
                 out.push(Output::Deliver(Delivery::Released { caller }));
             }
         }
@@ -205,6 +204,10 @@ impl Queue {
         let is_held = |place: &Place| matches!(place.status, Status::Granted { .. });
         match look.take(older, more, |key| self.place_at(key).is_some_and(is_held)) {
             Ok(Finding::Free) => self.set_ahead(place, Ahead::Nobody),
+            // A view from before one of our own places was gone: the next one tells what is behind it.
+            Ok(Finding::Behind(entries)) if entries.iter().any(|entry| self.is_gone(entry.key())) => {
+                self.set_ahead(place, Ahead::Unknown);
+            }
             Ok(Finding::Behind(entries)) => self.set_ahead(place, Ahead::Entries(entries)),
             Ok(Finding::More(up_to)) if asked => {
                 let tag = self.ask(Asked::Ahead { place, look: Some(look) });

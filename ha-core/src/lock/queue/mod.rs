@@ -21,7 +21,7 @@ use std::time::Duration;
 use crate::coordinator::{Context, Input, Machine, Output};
 use crate::error::{Error, ErrorKind};
 use crate::lock::record::{Kind, Share};
-use crate::names::{Collection, Name};
+use crate::names::{Collection, Key, Name};
 use crate::runtime::Instant;
 use crate::spi::{SessionId, Stamp, WatchTarget};
 use crate::zoo::{Bug, planted};
@@ -112,6 +112,8 @@ pub(super) struct Queue {
     stalled: bool,
     waiters: VecDeque<Waiter>,
     places: Vec<Place>,
+    /// Those of ours that are gone, each with the last thing that was asked before: what is answered to that can still show it.
+    gone: Vec<(Key, u64)>,
     asked: Vec<(u64, Asked)>,
     next_tag: u64,
     next_place: u64,
@@ -137,6 +139,7 @@ impl Queue {
             stalled: false,
             waiters: VecDeque::new(),
             places: Vec::new(),
+            gone: Vec::new(),
             asked: Vec::new(),
             next_tag: 0,
             next_place: 0,

@@ -136,9 +136,23 @@ impl Queue {
 
     pub(super) fn drop_place(&mut self, id: Option<u64>) {
         if let Some(at) = self.places.iter().position(|place| Some(place.id) == id) {
-            let key = self.places.remove(at).key;
-            self.forget_ahead(&key);
+            self.remove(at);
         }
+    }
+
+    /// Removes a place that is not in the store any more.
+    pub(super) fn remove(&mut self, at: usize) -> Place {
+        let place = self.places.remove(at);
+        self.forget_ahead(&place.key);
+        if !self.asked.is_empty() {
+            self.gone.push((place.key.clone(), self.next_tag));
+        }
+        place
+    }
+
+    /// Whether a place of ours with this key is gone, though an answer may still show it.
+    pub(super) fn is_gone(&self, key: &Key) -> bool {
+        self.gone.iter().any(|(gone, _)| gone == key)
     }
 
     pub(super) fn set_ahead(&mut self, id: u64, now_ahead: Ahead) {
@@ -171,7 +185,10 @@ impl Queue {
 
     pub(super) fn answered(&mut self, tag: u64) -> Option<Asked> {
         let at = self.asked.iter().position(|(other, _)| *other == tag)?;
-        Some(self.asked.swap_remove(at).1)
+        let asked = self.asked.swap_remove(at).1;
+        let oldest = self.asked.iter().map(|(other, _)| *other).chain([tag]).min().unwrap_or(tag);
+        self.gone.retain(|(_, last)| *last >= oldest);
+        Some(asked)
     }
 
     pub(super) fn is_asked(&self, what: impl Fn(&Asked) -> bool) -> bool {

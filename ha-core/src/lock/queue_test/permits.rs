@@ -127,6 +127,43 @@ fn tries_of_one_process_take_exactly_what_is_free_in_whatever_order_answers_come
 }
 
 #[test]
+fn a_try_is_not_kept_out_by_the_place_that_a_try_before_it_leaves() {
+    for first in 0..2 {
+        let mut scene = Three::of(2);
+        scene.call(0, 1, want(1, 2));
+        scene.settle();
+        scene.call(1, 1, try_for(1, 2));
+        scene.execute(1, 0);
+        scene.answer(1, 0);
+        assert_eq!(scene.processes[1].answers.get(&1), Some(&None), "one is left");
+        scene.call(1, 2, try_for(2, 1));
+        // The place of the first try is still there when that of the second one is made, whichever answer comes first.
+        scene.execute(1, 1);
+        scene.execute(1, 0);
+        scene.answer(1, first);
+        scene.settle();
+        assert_eq!((held(&scene, 1), scene.owned()), (1, 2));
+    }
+}
+
+#[test]
+fn a_try_behind_one_that_is_kept_out_is_answered_though_a_place_before_it_leaves() {
+    let mut scene = Three::of(2);
+    scene.call(0, 1, want(1, 2));
+    scene.settle();
+    // The first try is kept out, and so are those that are made before its place is gone.
+    scene.call(1, 1, try_for(1, 2));
+    scene.execute(1, 0);
+    scene.answer(1, 0);
+    for caller in 2..=3 {
+        scene.call(1, caller, try_for(caller, 2));
+    }
+    scene.settle();
+    assert_eq!(scene.processes[1].answers.len(), 3);
+    assert_eq!((held(&scene, 1), scene.owned()), (0, 1));
+}
+
+#[test]
 fn a_try_that_finds_its_own_process_full_is_answered_without_asking() {
     let mut scene = Three::of(1);
     scene.call(0, 1, want(1, 2));

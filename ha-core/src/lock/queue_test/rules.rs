@@ -235,6 +235,26 @@ fn a_try_is_answered_at_once_when_others_hold_the_lock() {
 }
 
 #[test]
+fn a_view_from_before_our_own_place_was_deleted_keeps_no_try_out() {
+    let mut scene = scene(2);
+    scene.call(0, 1, acquire(1));
+    scene.settle();
+    let try_for = |waiter| Request::Acquire { waiter, share: Share::Whole, patience: Patience::None };
+    scene.call(1, 1, try_for(1));
+    scene.execute(1, 0);
+    scene.answer(1, 0);
+    scene.let_go(0, 2);
+    scene.settle_but(1);
+    scene.call(1, 2, try_for(2));
+    // The creation comes first, but the answer to the deletion is faster.
+    scene.execute(1, 1);
+    scene.execute(1, 0);
+    scene.answer(1, 0);
+    scene.settle();
+    assert!(scene.holds(1), "nobody else has it");
+}
+
+#[test]
 fn a_waiter_whose_time_is_over_is_told_and_leaves_no_place() {
     let mut scene = scene(2);
     scene.call(0, 1, acquire(1));
