@@ -58,6 +58,8 @@ pub(crate) fn capabilities() -> &'static Capabilities {
         capabilities.ttl_step = Duration::from_secs(1);
         // ADR 9: what a restored backup still knows of a session is not trusted.
         capabilities.sessions_outlive_discontinuity = false;
+        // A read walks over all names of its range that the history still has: those of a busy lock are hundreds of thousands before the next compaction.
+        capabilities.remembers_names = true;
         // The server takes 128 conditions. Each operation has one, each guard is one, and the session is one more.
         capabilities.operations_max = 60;
         capabilities

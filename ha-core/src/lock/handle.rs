@@ -14,6 +14,7 @@ use crate::coordinator::{Engine, Hub, closed};
 use crate::error::Error;
 use crate::names::Name;
 use crate::runtime::Instant;
+use crate::spi::Capabilities;
 use crate::zoo::{Bug, planted};
 
 /// One lock in this process; cheap to clone.
@@ -32,6 +33,9 @@ impl Handle {
         };
         let engine = hub.recipe(id, &name, || {
             let state = Queue::new(queue(&name), kind, hub.identity().node.clone());
+            let Capabilities { remembers_names, sessions_outlive_discontinuity, .. } = *hub.capabilities();
+            // A rollback could bring a place back whose name another one has by then.
+            let state = state.reusing(remembers_names && !sessions_outlive_discontinuity);
             Engine::start(hub, state, Ports::new(name.clone(), kind))
         });
         Self { engine }

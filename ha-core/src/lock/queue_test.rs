@@ -94,11 +94,11 @@ impl Play for Queue {
     }
 }
 
-/// A lock that several can hold: a semaphore with so many permits, or with 0 a read-write lock.
+/// A lock that several can hold: a semaphore with so many permits, or with 0 a read-write lock. It may use the names of its places again.
 #[derive(Debug)]
-struct Shared<const PERMITS: u32>(Queue);
+struct Shared<const PERMITS: u32, const REUSES: bool = false>(Queue);
 
-impl<const PERMITS: u32> Shared<PERMITS> {
+impl<const PERMITS: u32, const REUSES: bool> Shared<PERMITS, REUSES> {
     const KIND: Kind = if PERMITS == 0 { Kind::RwLock } else { Kind::Semaphore { permits: PERMITS } };
 
     fn weight(share: Share) -> u64 {
@@ -110,7 +110,7 @@ impl<const PERMITS: u32> Shared<PERMITS> {
     }
 }
 
-impl<const PERMITS: u32> Machine for Shared<PERMITS> {
+impl<const PERMITS: u32, const REUSES: bool> Machine for Shared<PERMITS, REUSES> {
     type Request = Request;
     type Delivery = Delivery;
 
@@ -127,12 +127,12 @@ impl<const PERMITS: u32> Machine for Shared<PERMITS> {
     }
 }
 
-impl<const PERMITS: u32> Play for Shared<PERMITS> {
+impl<const PERMITS: u32, const REUSES: bool> Play for Shared<PERMITS, REUSES> {
     /// More readers than any of these tests has.
     const CAPACITY: u64 = if PERMITS == 0 { 1_000 } else { PERMITS as u64 };
 
     fn create(node: usize) -> Self {
-        Self(create(node, Self::KIND))
+        Self(create(node, Self::KIND).reusing(REUSES))
     }
 
     fn want(waiter: u64, random: &mut Random, now: Instant) -> Request {

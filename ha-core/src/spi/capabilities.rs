@@ -44,6 +44,10 @@ pub struct Capabilities {
     /// Whether sessions that the store still knows go on after a discontinuity, so that their grants are looked up one by one. Without it the
     /// history takes every session of the process with it, and each grant is lost with its session.
     pub sessions_outlive_discontinuity: bool,
+    /// Whether the name of a deleted entry goes on costing, until the store forgets its history. The core then uses the names of places in a queue
+    /// again, by the same session and once the deletion is committed, although it calls them [unique](super::Naming::Unique). So only a backend
+    /// that tells incarnations apart by their revisions says so. It has no effect where sessions outlive a discontinuity.
+    pub remembers_names: bool,
     /// Whether [`Session::end`](super::Session::end) works.
     pub ends_sessions: bool,
     /// Whether a commit never waits: it is done when its future was polled once, on any thread. The core then runs it
@@ -72,6 +76,7 @@ impl Capabilities {
             linearizable_reads: true,
             survives_failover: true,
             sessions_outlive_discontinuity: true,
+            remembers_names: false,
             ends_sessions: true,
             commits_inline: false,
         }

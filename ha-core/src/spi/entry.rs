@@ -86,7 +86,8 @@ impl fmt::Display for SessionId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Naming {
-    /// The name is used once and never again, such as a place in a queue.
+    /// The name is used once and never again, such as a place in a queue. The exception is
+    /// [`remembers_names`](super::Capabilities::remembers_names).
     Unique,
     /// The name may be created again after a deletion, such as a leader record.
     Reusable,

@@ -180,8 +180,15 @@ impl Queue {
         }
     }
 
-    fn new_key(&self, context: &Context<'_>) -> Option<Key> {
+    fn new_key(&mut self, context: &Context<'_>) -> Option<Key> {
         let session = self.session.as_ref()?;
+        let free = self.free.iter().flatten().map(|name| self.collection.key(name.clone()));
+        // What was asked before a place was gone can still show it under its name.
+        let reused = free.enumerate().find(|(_, key)| !self.is_gone(key));
+        if let (Some((at, key)), Some(free)) = (reused, &mut self.free) {
+            free.swap_remove(at);
+            return Some(key);
+        }
         let number = context.numbers.fetch_add(1, Ordering::Relaxed);
         Some(self.collection.key(Name::internal(format!("{session}-{number}"))))
     }

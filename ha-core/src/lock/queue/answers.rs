@@ -15,7 +15,7 @@ impl Queue {
         self.session = None;
         self.stalled = false;
         self.asked.clear();
-        self.gone.clear();
+        self.forget_names();
         self.look_again = false;
         self.watched.clear();
         for place in std::mem::take(&mut self.places) {
@@ -107,7 +107,11 @@ impl Queue {
         out: &mut Outputs,
     ) {
         if let Some(at) = self.places.iter().position(|other| other.id == place) {
-            if let Status::Leaving { caller: Some(caller), .. } = self.remove(at).status {
+            let left = self.remove(at);
+            if let (Some(free), true) = (&mut self.free, committed.is_some()) {
+                free.push(left.key.name().clone());
+            }
+            if let Status::Leaving { caller: Some(caller), .. } = left.status {
                 out.push(Output::Deliver(Delivery::Released { caller }));
             }
         }

@@ -1,6 +1,6 @@
 //! The queue of a lock as one process sees it: mutex, read-write lock or semaphore. Pure: no I/O, no clock.
 //!
-//! Rules: a place is a session-owned entry with a name that is never used again, and says which share of the lock it takes. The holders
+//! Rules: a place is a session-owned entry with a name that nobody else uses, and says which share of the lock it takes. The holders
 //! are the longest prefix of the queue whose shares go together; see [`admission`]. All waiters of the process share one place, plus the
 //! next one when a holder leaves; where nobody keeps them out they have one each. A place serves at most one grant, so each holder has its
 //! own token. A place is granted only from a view that shows it in that prefix, never because another one vanished. Nothing is deleted
@@ -114,6 +114,8 @@ pub(super) struct Queue {
     places: Vec<Place>,
     /// Those of ours that are gone, each with the last thing that was asked before: what is answered to that can still show it.
     gone: Vec<(Key, u64)>,
+    /// Names of the session that can be used again; `None` where each name is used once.
+    free: Option<Vec<Name>>,
     asked: Vec<(u64, Asked)>,
     next_tag: u64,
     next_place: u64,
@@ -140,6 +142,7 @@ impl Queue {
             waiters: VecDeque::new(),
             places: Vec::new(),
             gone: Vec::new(),
+            free: None,
             asked: Vec::new(),
             next_tag: 0,
             next_place: 0,
@@ -147,6 +150,12 @@ impl Queue {
             reconciling: false,
             look_again: false,
         }
+    }
+
+    /// Uses the names of places again once they are gone, if `reuses`.
+    pub(super) fn reusing(mut self, reuses: bool) -> Self {
+        self.free = reuses.then(Vec::new);
+        self
     }
 }
 

@@ -150,6 +150,12 @@ impl Queue {
         place
     }
 
+    /// Forgets the names of places that are gone: their session is over, or they may be back.
+    pub(super) fn forget_names(&mut self) {
+        self.gone.clear();
+        self.free.iter_mut().for_each(Vec::clear);
+    }
+
     /// Whether a place of ours with this key is gone, though an answer may still show it.
     pub(super) fn is_gone(&self, key: &Key) -> bool {
         self.gone.iter().any(|(gone, _)| gone == key)

@@ -23,8 +23,7 @@ impl Queue {
         // At once, whatever was refused before.
         self.retry_at = None;
         self.reconciling = true;
-        // A place that was gone may be back.
-        self.gone.clear();
+        self.forget_names();
         // The next session owns nothing yet that could be forgotten or come back.
         self.look_again = self.session.is_some();
         for place in &mut self.places {

@@ -48,6 +48,13 @@ fn a_writer_alone_and_no_ghost_in_a_store_that_forgets() {
 }
 
 #[test]
+fn names_that_are_used_again_change_nothing() {
+    run::<Shared<0, true>>(2_000, CALM);
+    run::<Shared<1, true>>(2_000, LOSSES);
+    run::<Shared<3, true>>(2_000, LOSSES);
+}
+
+#[test]
 fn no_more_permits_than_there_are_and_everybody_is_served_whatever_the_order_of_answers() {
     run::<Shared<1>>(500, CALM);
     run::<Shared<2>>(1_000, CALM);

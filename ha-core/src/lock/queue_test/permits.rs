@@ -14,7 +14,7 @@ fn try_for(waiter: u64, weight: u32) -> Request {
     Request::Acquire { waiter, share: Share::Permits(weight), patience: Patience::None }
 }
 
-fn held<const N: u32>(scene: &Scene<Shared<N>>, at: usize) -> u64 {
+fn held<const N: u32, const REUSES: bool>(scene: &Scene<Shared<N, REUSES>>, at: usize) -> u64 {
     scene.processes[at].believed().map(|held| held.weight).sum()
 }
 
@@ -161,6 +161,30 @@ fn a_try_behind_one_that_is_kept_out_is_answered_though_a_place_before_it_leaves
     scene.settle();
     assert_eq!(scene.processes[1].answers.len(), 3);
     assert_eq!((held(&scene, 1), scene.owned()), (0, 1));
+}
+
+#[test]
+fn the_name_of_a_place_is_used_again_once_nothing_can_show_the_place_before() {
+    let mut scene: Scene<Shared<1, true>> = Scene::of(2);
+    let name = |scene: &Scene<Shared<1, true>>, nth| scene.txn(0, nth).operations()[0].key().clone();
+    scene.call(0, 1, want(1, 1));
+    let first = name(&scene, 0);
+    scene.settle();
+    scene.let_go(0, 2);
+    scene.settle();
+    scene.call(0, 3, want(3, 1));
+    assert_eq!(name(&scene, 0), first, "nothing else is under way");
+    scene.settle();
+    // Its deletion is answered while a creation is under way whose view shows it.
+    scene.let_go(0, 4);
+    scene.call(0, 5, want(5, 1));
+    assert_ne!(name(&scene, 1), first, "it is not gone yet");
+    scene.execute(0, 1);
+    scene.execute(0, 0);
+    scene.answer(0, 0);
+    scene.call(0, 6, try_for(6, 1));
+    scene.settle();
+    assert_eq!((held(&scene, 0), scene.owned()), (1, 1));
 }
 
 #[test]
