@@ -10,6 +10,7 @@ use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
 use super::convert;
 use super::stream::{WatchReader, WatchWriter};
+use super::together::Connector;
 use super::{Failure, FailureKind, Found, Header, KeyRange, Read, TxnAnswer, TxnRequest};
 
 /// What one answer may measure: a page of the longest values.
@@ -89,9 +90,6 @@ impl Connection {
         let scheme = if endpoint.tls.is_some() { "https" } else { "http" };
         let mut channel = tonic::transport::Endpoint::from_shared(format!("{scheme}://{}", endpoint.address))
             .map_err(invalid)?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .tcp_keepalive(Some(PING_INTERVAL))
             .http2_keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT)
             .keep_alive_while_idle(false);
@@ -99,7 +97,9 @@ impl Connection {
             channel = channel.tls_config(tls.config()).map_err(invalid)?;
         }
         let options = ConnectOptions::new().with_require_leader(true);
-        let client = Client::from_channel(Channel::Tonic(channel.connect_lazy()), Some(options)).await?;
+        let connector = Connector::new(CONNECT_TIMEOUT, PING_INTERVAL);
+        let channel = Channel::Tonic(channel.connect_with_connector_lazy(connector));
+        let client = Client::from_channel(channel, Some(options)).await?;
         Ok(Self {
             kv: client.kv_client().max_decoding_message_size(ANSWER_BYTES_MAX),
             lease: client.lease_client(),

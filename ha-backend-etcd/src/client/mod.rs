@@ -6,6 +6,7 @@ mod connection;
 mod convert;
 mod failure;
 mod stream;
+mod together;
 
 use bytes::Bytes;
 
