@@ -207,7 +207,7 @@ impl Task {
                 },
                 reading = self.readings.recv() => {
                     if let Some(reading) = reading {
-                        self.watches.read(reading);
+                        self.watches.read(reading, &on.orders);
                     }
                 }
                 command = self.commands.recv() => match command {
@@ -228,6 +228,7 @@ impl Task {
         match on.probe {
             Probe::Due(_) => {
                 self.watches.refresh_due(now);
+                self.watches.cancel_retained(0, &on.orders);
                 self.link.learn_revision();
                 let revision = self.link.caller.continuity.known().revision;
                 on.probe = Probe::Asked { revision, until: now + PROBE_PATIENCE };

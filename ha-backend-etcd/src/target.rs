@@ -33,11 +33,23 @@ enum Stage {
     Idle,
     /// Ordered: which revision a reading needs, once acknowledged; and the events since.
     Opening {
+        how: Opening,
         needs: Option<u64>,
         read: Option<(u64, Vec<Kv>)>,
         events: Vec<Event>,
     },
     Live,
+}
+
+/// Why the range is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Opening {
+    /// The watch was ordered.
+    First,
+    /// It was ordered again, though the view is complete: told is only what is news.
+    Again,
+    /// The watch is there.
+    Reading,
 }
 
 /// What the consumer is to be told.
@@ -53,6 +65,8 @@ pub(crate) struct Next {
     pub(crate) tell: Vec<Tell>,
     /// What was read is too old: read the range again.
     pub(crate) read: bool,
+    /// The store was written to while the watch was made: the server may take it for one that starts in the past, and bring its events late.
+    pub(crate) doubtful: bool,
 }
 
 impl Target {
@@ -71,15 +85,29 @@ impl Target {
 
     /// The watch was ordered, and the range is being read.
     pub(crate) fn ordered(&mut self) {
-        self.stage = Stage::Opening { needs: None, read: None, events: Vec::new() };
+        self.stage = opening(Opening::First, None);
+    }
+
+    /// The watch was ordered once more, and the range is being read again.
+    pub(crate) fn ordered_again(&mut self) {
+        self.stage = opening(Opening::Again, None);
+    }
+
+    /// A watch that goes on serves this target from now on, and the range is being read.
+    pub(crate) fn adopted(&mut self) {
+        self.stage = opening(Opening::Reading, Some(0));
     }
 
     /// The watch goes on, and the range is being read anew. False if it is being read anyway.
     pub(crate) fn refresh(&mut self) -> bool {
+        if let Stage::Opening { how: how @ Opening::Again, .. } = &mut self.stage {
+            // Somebody waits for all of it.
+            *how = Opening::First;
+        }
         if !self.is_live() {
             return false;
         }
-        self.stage = Stage::Opening { needs: Some(self.floor), read: None, events: Vec::new() };
+        self.stage = opening(Opening::Reading, Some(self.floor));
         true
     }
 
@@ -117,26 +145,31 @@ impl Target {
                 }
                 Next::default()
             }
-            Stage::Live => Next { tell: self.apply(arrived, layout).into_iter().collect(), read: false },
+            Stage::Live => {
+                Next { tell: self.apply(arrived, layout).into_iter().collect(), ..Next::default() }
+            }
         }
     }
 
     fn complete(&mut self, layout: &Layout) -> Next {
-        let Stage::Opening { needs: Some(needs), read, events } = &mut self.stage else {
+        let Stage::Opening { how, needs: Some(needs), read, events } = &mut self.stage else {
             return Next::default();
         };
         let Some((revision, kvs)) = read.take() else { return Next::default() };
         if revision < *needs {
-            return Next { tell: Vec::new(), read: true };
+            return Next { read: true, ..Next::default() };
         }
+        let (how, doubtful) = (*how, *how != Opening::Reading && revision > *needs);
         let events = std::mem::take(events);
         self.stage = Stage::Live;
         self.floor = revision;
         let entries: BTreeMap<Name, Entry> = kvs.iter().filter_map(|kv| self.entry(kv, layout)).collect();
-        self.live = entries.iter().map(|(name, entry)| (name.clone(), entry.stamp().clone())).collect();
-        let snapshot = Tell::Snapshot(entries, revision);
+        let live = entries.iter().map(|(name, entry)| (name.clone(), entry.stamp().clone())).collect();
+        let known = how == Opening::Again && live == self.live;
+        self.live = live;
+        let snapshot = (!known).then_some(Tell::Snapshot(entries, revision));
         let changed = self.apply(events, layout);
-        Next { tell: std::iter::once(snapshot).chain(changed).collect(), read: false }
+        Next { tell: snapshot.into_iter().chain(changed).collect(), read: false, doubtful }
     }
 
     /// Takes the events that are new, in their order; the last one of each entry is told.
@@ -167,6 +200,10 @@ impl Target {
         debug_assert!(entry.created() > Revision::new(0));
         Some((name, entry))
     }
+}
+
+fn opening(how: Opening, needs: Option<u64>) -> Stage {
+    Stage::Opening { how, needs, read: None, events: Vec::new() }
 }
 
 #[cfg(test)]

@@ -142,3 +142,46 @@ fn too_many_events_while_the_range_is_read_cost_another_reading_and_no_memory() 
     let next = target.read(6 + count, vec![kv("a", 6, 5 + count)], &layout());
     assert_eq!(told(&next.tell), [format!("snapshot a at {}", 6 + count)]);
 }
+
+#[test]
+fn a_watch_that_was_made_while_the_store_was_written_to_is_in_doubt() {
+    for (read, doubtful) in [(5, false), (6, true)] {
+        let mut target = target();
+        target.ordered();
+        target.acknowledged(5, &layout());
+        assert_eq!(target.read(read, vec![], &layout()).doubtful, doubtful);
+        // What is only read anew has a watch that is there already.
+        assert!(target.refresh());
+        assert!(!target.read(read + 1, vec![], &layout()).doubtful);
+    }
+    let mut target = target();
+    target.adopted();
+    assert!(!target.read(7, vec![], &layout()).doubtful);
+}
+
+#[test]
+fn a_watch_that_is_ordered_again_tells_what_is_news_and_nothing_else() {
+    let mut target = live();
+    target.ordered_again();
+    target.acknowledged(7, &layout());
+    assert!(target.read(7, vec![kv("b", 5, 5), kv("a", 5, 5)], &layout()).tell.is_empty());
+    assert_eq!(told(&target.events(vec![deleted("a", 8)], &layout()).tell), ["-a@5 to 8"]);
+    target.ordered_again();
+    target.events(vec![deleted("b", 9)], &layout());
+    target.acknowledged(10, &layout());
+    assert_eq!(told(&target.read(10, vec![], &layout()).tell), ["snapshot  at 10"], "b is gone");
+    // Who did not listen meanwhile is told all of it.
+    target.ordered_again();
+    assert!(!target.refresh());
+    target.acknowledged(10, &layout());
+    assert_eq!(told(&target.read(10, vec![], &layout()).tell), ["snapshot  at 10"]);
+}
+
+#[test]
+fn a_watch_that_goes_on_has_seen_everything_before_the_range_is_read() {
+    let mut target = target();
+    target.adopted();
+    assert!(target.events(vec![put("old", 5, 5), deleted("a", 8)], &layout()).tell.is_empty());
+    let next = target.read(6, vec![kv("a", 6, 6)], &layout());
+    assert_eq!(told(&next.tell), ["snapshot a at 6", "-a@6 to 8"]);
+}

@@ -17,6 +17,13 @@ use crate::target::{Next, Target, Tell};
 
 /// How often each watched range is read anew, because servers were seen to lose events.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(300);
+/// How many watches of single entries the server keeps that nobody needs any more. One is what the next turn in a queue needs, and each of them
+/// brings what happens to one entry.
+const RETAINED_MAX: usize = 2;
+/// How often a watch is ordered again that the server may serve late. Each time is as likely to be in vain as the one before.
+const ORDERED_AGAIN_MAX: u32 = 2;
+/// Where the numbers begin by which the server calls what is ordered again.
+const AGAIN: i64 = 1 << 40;
 /// How much a watch reads at once.
 const PAGE: usize = 1_000;
 
@@ -35,6 +42,10 @@ pub(crate) struct Reading {
 struct Watch {
     target: Target,
     feed: Arc<Feed>,
+    /// What the server calls it.
+    wire: i64,
+    /// How often it was ordered again.
+    again: u32,
     /// The reading that is awaited.
     reading: u64,
     refresh_at: Instant,
@@ -46,14 +57,30 @@ pub(crate) struct Watches {
     link: Arc<Link>,
     readings: mpsc::UnboundedSender<Reading>,
     watches: BTreeMap<i64, Watch>,
+    /// Which watch it is that the server calls so.
+    wires: BTreeMap<i64, i64>,
+    /// Watches that the server still has and nobody needs, by what the server calls them: those who wait in a queue again and again
+    /// mostly wait for the same entry. A new watch is costly on a store that is written to: the server may take it for one that starts in
+    /// the past, and serves it by the slow loop.
+    retained: VecDeque<(i64, KeyRange)>,
     /// What was ordered and not acknowledged, in order: a refusal does not say which one it is about.
     ordered: VecDeque<i64>,
     readings_begun: u64,
+    ordered_again: i64,
 }
 
 impl Watches {
     pub(crate) fn new(link: Arc<Link>, readings: mpsc::UnboundedSender<Reading>) -> Self {
-        Self { link, readings, watches: BTreeMap::new(), ordered: VecDeque::new(), readings_begun: 0 }
+        Self {
+            link,
+            readings,
+            watches: BTreeMap::new(),
+            wires: BTreeMap::new(),
+            retained: VecDeque::new(),
+            ordered: VecDeque::new(),
+            readings_begun: 0,
+            ordered_again: 0,
+        }
     }
 
     /// Does what a consumer asks for; what has to be ordered waits if there is no stream.
@@ -61,8 +88,10 @@ impl Watches {
         match command {
             Command::Watch { id, target, feed } => {
                 let refresh_at = self.next_refresh();
-                self.watches.insert(id, Watch { target, feed, reading: 0, refresh_at });
-                if let Some(orders) = orders {
+                self.watches.insert(id, Watch { target, feed, wire: id, again: 0, reading: 0, refresh_at });
+                if let Some(orders) = orders
+                    && !self.adopt(id)
+                {
                     self.order(id, orders);
                 }
             }
@@ -72,18 +101,52 @@ impl Watches {
                 }
             }
             Command::Drop(id) => {
-                self.watches.remove(&id);
-                if let Some(orders) = orders {
-                    // A stream that is gone takes the watch with it.
-                    orders.send(WatchOrder::Cancel(id)).ok();
+                if let (Some(watch), Some(orders)) = (self.watches.remove(&id), orders) {
+                    self.drop_watch(&watch, orders);
                 }
             }
         }
     }
 
+    /// Nobody needs the watch any more. That of a single entry is retained for a while.
+    fn drop_watch(&mut self, watch: &Watch, orders: &Orders) {
+        self.wires.remove(&watch.wire);
+        if watch.target.is_live() && watch.target.range().end.is_empty() {
+            self.retained.push_back((watch.wire, watch.target.range().clone()));
+            self.cancel_retained(RETAINED_MAX, orders);
+        } else {
+            // A stream that is gone takes the watch with it.
+            orders.send(WatchOrder::Cancel(watch.wire)).ok();
+        }
+    }
+
+    /// Cancels what is retained, the oldest first, until no more than `most` are left.
+    pub(crate) fn cancel_retained(&mut self, most: usize, orders: &Orders) {
+        while self.retained.len() > most {
+            let Some((wire, _)) = self.retained.pop_front() else { return };
+            orders.send(WatchOrder::Cancel(wire)).ok();
+        }
+    }
+
+    /// Uses a watch that was retained. It has seen everything until now, so that only the state is to be read.
+    fn adopt(&mut self, id: i64) -> bool {
+        let Some(watch) = self.watches.get_mut(&id) else { return false };
+        let Some(at) = self.retained.iter().position(|(_, range)| range == watch.target.range()) else {
+            return false;
+        };
+        let Some((wire, _)) = self.retained.remove(at) else { return false };
+        watch.wire = wire;
+        watch.target.adopted();
+        self.wires.insert(wire, id);
+        self.begin_reading(id);
+        true
+    }
+
     /// Orders everything on a new stream, which was opened with the watch of the record.
     pub(crate) fn order_all(&mut self, orders: &Orders) {
         self.ordered = VecDeque::from([RECORD]);
+        self.wires.clear();
+        self.retained.clear();
         self.look_at_record();
         let ids: Vec<i64> = self.watches.keys().copied().collect();
         ids.into_iter().for_each(|id| self.order(id, orders));
@@ -92,9 +155,32 @@ impl Watches {
     fn order(&mut self, id: i64, orders: &Orders) {
         let Some(watch) = self.watches.get_mut(&id) else { return };
         watch.target.ordered();
-        self.ordered.push_back(id);
+        watch.wire = id;
+        watch.again = 0;
+        self.send_order(id, orders);
+    }
+
+    /// Orders a watch once more that may be served late, in place of the first one.
+    fn order_again(&mut self, id: i64, orders: &Orders) {
+        let Some(watch) = self.watches.get_mut(&id) else { return };
+        if watch.again == ORDERED_AGAIN_MAX || !watch.target.range().end.is_empty() {
+            return;
+        }
+        orders.send(WatchOrder::Cancel(watch.wire)).ok();
+        self.wires.remove(&watch.wire);
+        self.ordered_again += 1;
+        watch.wire = AGAIN + self.ordered_again;
+        watch.again += 1;
+        watch.target.ordered_again();
+        self.send_order(id, orders);
+    }
+
+    fn send_order(&mut self, id: i64, orders: &Orders) {
+        let Some(watch) = self.watches.get(&id) else { return };
+        self.wires.insert(watch.wire, id);
+        self.ordered.push_back(watch.wire);
         // Without a stream the reader finds out, and everything is ordered again.
-        orders.send(WatchOrder::Watch { id, range: watch.target.range().clone() }).ok();
+        orders.send(WatchOrder::Watch { id: watch.wire, range: watch.target.range().clone() }).ok();
         self.begin_reading(id);
     }
 
@@ -105,7 +191,7 @@ impl Watches {
             Told::Created => {
                 let acknowledged = self.ordered.pop_front();
                 let revision = answer.header.revision;
-                self.advance(answer.id, |target, layout| target.acknowledged(revision, layout));
+                self.advance(answer.id, orders, |target, layout| target.acknowledged(revision, layout));
                 acknowledged == Some(answer.id)
             }
             Told::Events(events) if answer.id == RECORD => {
@@ -115,7 +201,7 @@ impl Watches {
                 true
             }
             Told::Events(events) => {
-                self.advance(answer.id, |target, layout| target.events(events, layout));
+                self.advance(answer.id, orders, |target, layout| target.events(events, layout));
                 true
             }
             Told::Ended { kind, reason } => self.ended(answer.id, kind, &reason, orders),
@@ -124,10 +210,12 @@ impl Watches {
 
     /// The server ended, or refused, a watch. Compacted history is none of our concern: watches begin now.
     fn ended(&mut self, id: i64, kind: FailureKind, reason: &str, orders: &Orders) -> bool {
-        let id = if id >= RECORD { Some(id) } else { self.ordered.pop_front() };
+        let wire = if id >= RECORD { Some(id) } else { self.ordered.pop_front() };
+        self.retained.retain(|(retained, _)| Some(*retained) != wire);
+        let id = wire.and_then(|wire| self.wires.remove(&wire));
         let Some(watch) = id.and_then(|id| self.watches.get_mut(&id)) else {
             // One that was cancelled here; or the first one, without which the stream is nothing.
-            return id != Some(RECORD);
+            return wire != Some(RECORD);
         };
         tracing::warn!(session = %self.link.id, reason, "the server ended a watch");
         if watch.target.interrupted() {
@@ -142,15 +230,22 @@ impl Watches {
     }
 
     /// Takes what was read.
-    pub(crate) fn read(&mut self, reading: Reading) {
+    pub(crate) fn read(&mut self, reading: Reading, orders: &Orders) {
         let Reading { id, number, revision, kvs } = reading;
-        if self.watches.get(&id).is_some_and(|watch| watch.reading == number) {
-            self.advance(id, |target, layout| target.read(revision, kvs, layout));
+        if let Some(watch) = self.watches.get(&id).filter(|watch| watch.reading == number) {
+            self.advance(watch.wire, orders, |target, layout| target.read(revision, kvs, layout));
         }
     }
 
-    fn advance(&mut self, id: i64, step: impl FnOnce(&mut Target, &crate::keys::Layout) -> Next) {
+    /// Takes a step of the watch that the server calls `wire`, if anybody needs it.
+    fn advance(
+        &mut self,
+        wire: i64,
+        orders: &Orders,
+        step: impl FnOnce(&mut Target, &crate::keys::Layout) -> Next,
+    ) {
         let lineage = self.link.lineage();
+        let Some(&id) = self.wires.get(&wire) else { return };
         let Some(watch) = self.watches.get_mut(&id) else { return };
         let next = step(&mut watch.target, &self.link.layout);
         for tell in next.tell {
@@ -161,6 +256,9 @@ impl Watches {
         }
         if next.read {
             self.begin_reading(id);
+        }
+        if next.doubtful {
+            self.order_again(id, orders);
         }
     }
 
