@@ -34,7 +34,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
-    match measure(&address(&etcd)) {
+    match measure(&etcd) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             println!("{failure}");
@@ -52,19 +52,30 @@ fn start() -> Result<Etcd, Missing> {
         .start()
 }
 
-fn address(etcd: &Etcd) -> String {
-    etcd.member(0).client_address().to_string()
-}
-
-fn measure(address: &str) -> Result<(), Failure> {
+/// All figures, or those whose part of this program is named in the arguments.
+fn measure(etcd: &Etcd) -> Result<(), Failure> {
+    let address = &etcd.member(0).client_address().to_string();
+    let named: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let is_wanted = |part: &str| named.is_empty() || named.iter().any(|name| name == part);
     // The runtime of a service; the coordinator's own work runs on a thread of its own beside it.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        locks::uncontended(address).await?;
-        locks::many_at_once(address).await?;
-        hand_over::planned(address).await?;
-        processes::contended(address).await?;
-        failover::crash(address).await
+        if is_wanted("uncontended") {
+            locks::uncontended(address).await?;
+        }
+        if is_wanted("many") {
+            locks::many_at_once(address).await?;
+        }
+        if is_wanted("hand_over") {
+            hand_over::planned(address).await?;
+        }
+        if is_wanted("contended") {
+            processes::contended(address).await?;
+        }
+        if is_wanted("failover") {
+            failover::crash(address).await?;
+        }
+        Ok(())
     })
 }
 
