@@ -175,8 +175,13 @@ async fn ten_thousand_locks_cost_the_renewals_of_one(cx: Context) {
     let (many, many_counts) = counted_node(&cx, "many").await;
     let _one = few.mutex("one").unwrap().acquire().await.unwrap();
     let mut guards = Vec::new();
-    for lock in 0..10_000 {
-        guards.push(many.mutex(&format!("lock-{lock}")).unwrap().acquire().await.unwrap());
+    for hundred in 0..100 {
+        let mut tasks = tokio::task::JoinSet::new();
+        for lock in 0..100 {
+            let mutex = many.mutex(&format!("lock-{hundred}-{lock}")).unwrap();
+            tasks.spawn(async move { mutex.acquire().await.unwrap() });
+        }
+        guards.extend(tasks.join_all().await);
     }
     let count = || [&few_counts, &many_counts].map(|counts| (counts.renewals(), counts.others()));
     let before = count();
