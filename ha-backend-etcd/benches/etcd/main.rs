@@ -67,7 +67,7 @@ fn measure(etcd: &Etcd) -> Result<(), Failure> {
             locks::many_at_once(address).await?;
         }
         if is_wanted("hand_over") {
-            hand_over::planned(address).await?;
+            Box::pin(hand_over::planned(address)).await?;
         }
         if is_wanted("contended") {
             processes::contended(address).await?;
