@@ -2,6 +2,17 @@
 //!
 //! Each line `figure <name> <value> <unit> target <op> <target>` is one figure. Ratios are of medians of rounds in turn, so that what else the
 //! machine does meets both sides.
+//!
+//! # What they consist of
+//!
+//! Counted at the server and on the sockets of a process:
+//!
+//! * A mutex that nobody else wants: two transactions for a pair, as the client library sends. What lies between the two sides is a condition on the record of the session
+//!   in each, and four ways between the thread of the caller and that for I/O.
+//! * A planned hand-over of leadership: a transaction, its event at the next one, and a transaction of that one. The same from the client library alone is printed beside it: 2.4 round
+//!   trips where it was measured, because an event has to wake another client. The rest is the way to the threads for I/O and back.
+//! * A hand-over among processes: two transactions, two reads and one event. The deletion, its event and one of the reads come one after the other: whoever was ahead may have died in
+//!   the middle of the queue, so the event alone makes nobody a holder. The other transaction and the other read are those of the place behind all others.
 
 #![expect(clippy::print_stdout, reason = "figures are printed")]
 
