@@ -99,7 +99,7 @@ pub enum Bug {
 }
 
 impl Bug {
-    /// All of them but those of partitions, whose program the simulation does not run yet.
+    /// All of them.
     #[cfg(feature = "zoo")]
     pub const ALL: &'static [Self] = &[
         Self::CreationForgotten,
@@ -127,6 +127,12 @@ impl Bug {
         Self::DroppedJoinStays,
         Self::MemberStraysKept,
         Self::NameProvesDeath,
+        Self::SilenceIsRelease,
+        Self::LateStepAssumedLost,
+        Self::OldTableKept,
+        Self::LeaderNotCompared,
+        Self::EvictedAtOnce,
+        Self::BareAck,
         Self::ForgottenGrantsKept,
         Self::ExpiredGrantHandedOut,
         Self::DeadlineFromReply,

@@ -42,6 +42,11 @@ impl<R> Item<R> {
             | Self::Tick { .. } => None,
         }
     }
+
+    /// Whether it tells of a session that was opened before this history began.
+    fn session_is_older(&self, lineage: Lineage) -> bool {
+        matches!(self, Self::Signal(Signal::SessionUp { life, .. }) if life.generation() < lineage.generation())
+    }
 }
 
 /// A watch that the machine wants.
@@ -85,32 +90,43 @@ impl<D: Driver> Cell<D> {
     }
 
     /// Decides whether the engine outlives its handles. While something is to be done it has to: a refused release is repeated.
-    /// For one ttl after that it should: a failover that forgets the release brings the entry back, and only
-    /// this engine would delete it. Returns the reference to drop, or until when it stays.
+    /// For one ttl after that it should, until a renewal has proved that the store went back in none of it: a failover that forgets the
+    /// release brings the entry back, and only this engine would delete it. Returns the reference to drop, or until when it stays.
     pub(super) fn keep(&mut self, hub: &Hub) -> (Option<Arc<Engine<D>>>, Option<Instant>) {
         if self.itself.is_none() || !self.machine.is_idle() {
             self.idle_since = None;
             return (None, None);
         }
         let now = hub.runtime().now();
-        let ttl = self.life.as_ref().and_then(|life| life.session().ttl()).unwrap_or_default();
-        let until = *self.idle_since.get_or_insert(now) + ttl;
-        if now >= until || hub.is_closing() || hub.is_crowded() {
-            return (self.itself.take(), None);
+        let since = *self.idle_since.get_or_insert(now);
+        let wait = self.life.as_ref().and_then(|life| Some((life, life.session().ttl()?)));
+        match wait {
+            Some((life, ttl)) if !hub.is_closing() && !hub.is_crowded() => {
+                let until = since + ttl;
+                if life.renewed_at() >= until {
+                    return (self.itself.take(), None);
+                }
+                (None, Some(if now < until { until } else { now + ttl / 4 }))
+            }
+            _ => (self.itself.take(), None),
         }
-        (None, Some(until))
     }
 
     /// Feeds the machine one item, unless it belongs to a session or a watch that is over.
     pub(super) fn take(&mut self, item: Item<D::Request>, hub: &Hub, out: &mut Vec<Output<D::Delivery>>) {
-        // Whatever is the first to tell of a newer history: the machine hears of it before anything else.
         let newer = item.lineage().filter(|lineage| lineage.generation() > self.lineage.generation());
-        if let Some(lineage) = newer {
+        // A newcomer in a session that is older than the history: whatever that brought back, of engines that are no more, is its to find.
+        let late = newer.filter(|lineage| item.session_is_older(*lineage));
+        // Else, whatever is the first to tell of a newer history: the machine hears of it before anything else.
+        if let Some(lineage) = newer.filter(|_| late.is_none()) {
             self.lineage = lineage;
             self.tell(Input::Discontinuity { hold_until: lineage.hold_until() }, hub, out);
         }
         if let Some(input) = self.admit(item) {
             self.tell(input, hub, out);
+        }
+        if let Some(lineage) = late {
+            self.tell(Input::Discontinuity { hold_until: lineage.hold_until() }, hub, out);
         }
     }
 

@@ -86,6 +86,8 @@ struct Desk {
     session: Arc<dyn Session>,
     engine: Option<Arc<Engine<Probe>>>,
     diary: Diary,
+    /// The latest session.
+    life: Mutex<Option<Arc<Lifetime>>>,
 }
 
 fn name(text: &str) -> Name {
@@ -105,7 +107,7 @@ impl Desk {
         let diary = Diary::default();
         let probe = Probe { diary: Arc::clone(&diary), busy: false, wake: None, prompt };
         let engine = Some(Engine::start(&hub, probe, ()));
-        Self { runtime, hub, session, engine, diary }
+        Self { runtime, hub, session, engine, diary, life: Mutex::default() }
     }
 
     fn engine(&self) -> &Arc<Engine<Probe>> {
@@ -116,10 +118,15 @@ impl Desk {
     fn up(&self, epoch: u64, lineage: Lineage) -> Signal {
         let runtime: Arc<dyn Runtime> = Arc::new(self.runtime.clone());
         let until = self.runtime.now() + Duration::from_secs(9);
-        Signal::SessionUp {
-            life: Lifetime::new(Arc::clone(&self.session), runtime, epoch, 0, until),
-            lineage,
-        }
+        let life = Lifetime::new(Arc::clone(&self.session), runtime, epoch, (0, 0), until);
+        *lock(&self.life) = Some(Arc::clone(&life));
+        Signal::SessionUp { life, lineage }
+    }
+
+    /// A renewal that was sent now is answered.
+    fn renewed(&self) {
+        let life = lock(&self.life).clone();
+        life.into_iter().for_each(|life| life.set_renewed_at(self.runtime.now()));
     }
 
     fn listed(&self, lineage: Lineage) -> Item<Wish> {
@@ -158,8 +165,34 @@ fn an_engine_stays_for_a_ttl_to_delete_what_a_failover_brings_back() {
     desk.runtime.advance(Duration::from_secs(9));
     desk.hub.observe(Lineage::new(1));
     assert_eq!(desk.diary(), ["discontinuity"]);
+    desk.renewed();
     desk.runtime.advance(Duration::from_millis(1_100));
+    assert!(weak.upgrade().is_some(), "the renewal does not tell of all that time");
+    desk.renewed();
+    desk.runtime.advance(Duration::from_millis(2_600));
     assert!(weak.upgrade().is_none());
+}
+
+#[test]
+fn an_engine_stays_while_nobody_knows_what_the_store_has_forgotten() {
+    let mut desk = Desk::new(true);
+    let engine = desk.engine.take().unwrap();
+    engine.feed(Item::Signal(desk.up(1, Lineage::default())));
+    engine.request(Wish::Busy(true));
+    engine.request(Wish::Busy(false));
+    drop(engine);
+    desk.runtime.advance(Duration::from_secs(40));
+    desk.diary();
+    desk.hub.observe(Lineage::new(1));
+    assert_eq!(desk.diary(), ["discontinuity"]);
+}
+
+#[test]
+fn a_newcomer_in_a_session_that_is_older_than_the_history_looks_for_what_that_brought_back() {
+    let desk = Desk::new(true);
+    let until = Instant::from_start(Duration::from_secs(7));
+    desk.engine().feed(Item::Signal(desk.up(1, Lineage::new(3).held_until(until))));
+    assert_eq!(desk.diary(), [format!("up {:?}", Some(until)), "discontinuity".into()]);
 }
 
 #[test]

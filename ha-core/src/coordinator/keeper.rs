@@ -51,6 +51,7 @@ impl Keeper {
         if !self.life.extend(validity.until(sent)) && !hub.is_closing() {
             return Some(LossReason::Expired);
         }
+        self.life.set_renewed_at(sent);
         let was_suspect = schedule.is_suspect();
         schedule.on_renewed(sent);
         hub.meters().renewed(hub.runtime().now().saturating_since(sent), self.life.remaining());

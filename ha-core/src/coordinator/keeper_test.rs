@@ -44,7 +44,7 @@ impl Desk {
         let (hub, _control) = Hub::new(identity, backend.capabilities().clone(), Arc::clone(&shared));
         let validity = Validity::new(TTL, 1_000);
         let schedule = Schedule::new(validity, shared.now());
-        let life = Lifetime::new(session, shared, 1, 0, schedule.deadline());
+        let life = Lifetime::new(session, shared, 1, (0, 0), schedule.deadline());
         let slow = Arc::new(Slow);
         let listener: Arc<dyn Listener> = slow.clone();
         hub.register(7, Arc::downgrade(&listener));

@@ -75,9 +75,12 @@ pub(crate) struct Lifetime {
     runtime: Arc<dyn Runtime>,
     epoch: u64,
     token_base: u64,
+    /// The history of the store in which it was opened.
+    generation: u64,
     /// Unique numbers for the names of the entries that this session creates.
     numbers: AtomicU64,
     valid_until: AtomicU64,
+    renewed_at: AtomicU64,
     suspect: AtomicBool,
     standing_changed: Notify,
     over: CancellationToken,
@@ -90,7 +93,7 @@ impl Lifetime {
         session: Arc<dyn Session>,
         runtime: Arc<dyn Runtime>,
         epoch: u64,
-        token_base: u64,
+        (token_base, generation): (u64, u64),
         valid_until: Instant,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -98,8 +101,10 @@ impl Lifetime {
             runtime,
             epoch,
             token_base,
+            generation,
             numbers: AtomicU64::new(1),
             valid_until: AtomicU64::new(valid_until.nanos()),
+            renewed_at: AtomicU64::new(0),
             suspect: AtomicBool::new(false),
             standing_changed: Notify::new(),
             over: CancellationToken::new(),
@@ -125,6 +130,20 @@ impl Lifetime {
     /// What is added to a revision to make a token.
     pub(crate) fn token_base(&self) -> u64 {
         self.token_base
+    }
+
+    /// The history of the store in which it was opened: what a later one brings back may be its own.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// When the latest renewal was sent of which the answer counts: what the store had then, it had told before.
+    pub(crate) fn renewed_at(&self) -> Instant {
+        Instant::from_nanos(self.renewed_at.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn set_renewed_at(&self, sent: Instant) {
+        self.renewed_at.fetch_max(sent.nanos(), Ordering::AcqRel);
     }
 
     pub(crate) fn numbers(&self) -> &AtomicU64 {

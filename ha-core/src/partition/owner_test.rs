@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Delivery, Owner, Request};
+use super::{Asked, Delivery, Owner, Request};
 use crate::coordinator::{Context, Input, Machine, Output};
+use crate::error::{Effect, Error, ErrorKind};
 use crate::names::{Key, Name};
 use crate::partition::records::{Ack, Assigned, Granted, Keys, Revoked};
 use crate::runtime::Instant;
 use crate::spi::{
-    Committed, Entry, Lineage, Listing, Operation, Outcome, Revision, SessionId, Stamp, Txn, WatchEvent,
+    Committed, Conflict, Entry, Lineage, Listing, Operation, Outcome, Revision, SessionId, Stamp, Txn,
+    WatchEvent,
 };
 
 const MEMBER: &str = "s1-1";
@@ -29,6 +31,7 @@ struct Bench {
     commits: Vec<(u64, Txn)>,
     lists: Vec<u64>,
     reconciled: bool,
+    now: u64,
 }
 
 impl Bench {
@@ -43,6 +46,7 @@ impl Bench {
             commits: Vec::new(),
             lists: Vec::new(),
             reconciled: false,
+            now: 1,
         };
         bench.feed(Input::SessionUp { session: SessionId::parse("s1").unwrap(), hold_until: None });
         bench.feed(Input::Request(Request::Begin { count: 4, replaces: String::new() }));
@@ -52,10 +56,36 @@ impl Bench {
         bench
     }
 
+    /// The own acknowledgement as the store has it.
+    fn own_ack(&self, ack: &Ack) -> Entry {
+        let key = self.keys.acks.key(Name::internal(MEMBER));
+        Entry::new(stamp(key, 11), ack.encode(), SessionId::parse("s1").ok())
+    }
+
+    /// Answers all listings: these acknowledgements, and no record.
+    fn answer_lists(&mut self, acks: &[Entry]) {
+        for tag in std::mem::take(&mut self.lists) {
+            let is_acks =
+                self.owner.asked.iter().any(|(other, asked)| *other == tag && *asked == Asked::Acks);
+            let entries = if is_acks { acks.to_vec() } else { Vec::new() };
+            let listing = Listing::new(entries, false, Revision::new(90), Lineage::default());
+            self.feed(Input::Listed { tag, listing: Ok(listing) });
+        }
+    }
+
+    /// Lets the pause before the next attempt pass.
+    fn wait(&mut self) {
+        self.now += 1_000_000_000;
+        self.feed(Input::Tick);
+    }
+
     fn feed(&mut self, input: Input<Request>) {
         let (numbers, mut out) = (AtomicU64::new(1), Vec::new());
-        let context =
-            Context { now: Instant::from_nanos(1), numbers: &numbers, ttl: Some(Duration::from_secs(1)) };
+        let context = Context {
+            now: Instant::from_nanos(self.now),
+            numbers: &numbers,
+            ttl: Some(Duration::from_secs(1)),
+        };
         self.owner.on_input(input, &context, &mut out);
         for output in out {
             match output {
@@ -224,8 +254,8 @@ fn a_lost_session_ends_all_without_a_word() {
     assert!(bench.commits.is_empty());
 }
 
-#[test]
-fn grants_of_a_history_that_is_over_are_asked_for_anew() {
+/// A member that was granted 0 and 1 and has given up 1, which the store has forgotten; it brings back `ack`.
+fn brought_back(ack: &Ack) -> Bench {
     let mut bench = Bench::member();
     bench.see(20, &[(20, &[0, 1])], &[]);
     bench.told();
@@ -240,18 +270,53 @@ fn grants_of_a_history_that_is_over_are_asked_for_anew() {
     let record =
         Assigned { seq: 20, granted: vec![Granted { token: 20, set: vec![0, 1] }], ..Assigned::default() };
     let listing = |entries| Ok(Listing::new(entries, false, Revision::new(90), Lineage::default()));
-    let ack = Entry::new(
-        stamp(bench.keys.acks.key(Name::internal(MEMBER)), 11),
-        Ack::default().encode(),
-        SessionId::parse("s1").ok(),
-    );
-    bench.feed(Input::Listed { tag: acks, listing: listing(vec![ack]) });
+    let own = bench.own_ack(ack);
+    bench.feed(Input::Listed { tag: acks, listing: listing(vec![own]) });
     assert!(!bench.reconciled);
     let entry = bench.entry(&record);
     bench.feed(Input::Listed { tag: records, listing: listing(vec![entry]) });
     assert!(bench.reconciled);
     assert!(bench.told().is_empty(), "0 goes on, and 1 is not started");
+    bench
+}
+
+#[test]
+fn grants_of_a_history_that_is_over_are_asked_for_anew() {
+    let mut bench = brought_back(&Ack::default());
     assert_eq!(bench.commit().unwrap().void, [1]);
     bench.see(95, &[(20, &[0]), (95, &[1])], &[]);
     assert_eq!(bench.told(), ["start 1 by 95"]);
+}
+
+#[test]
+fn what_was_asked_for_anew_before_is_asked_for_again() {
+    let mut bench = brought_back(&Ack { seq: 15, void: vec![1], ..Ack::default() });
+    let says = bench.commit().unwrap();
+    assert!(says.refuses(1, 20), "{says:?} speaks of an older grant");
+}
+
+#[test]
+fn an_entry_that_is_brought_back_while_it_is_written_is_deleted_with_the_life() {
+    let mut bench = Bench::member();
+    let member = stamp(bench.keys.members.key(Name::internal(MEMBER)), 5);
+    // Deleted by hand, and written again.
+    bench.see(20, &[(20, &[0])], &[]);
+    bench.see(30, &[], &[(30, &[0])]);
+    let [(tag, _)] = <[_; 1]>::try_from(std::mem::take(&mut bench.commits)).unwrap();
+    let conflict = Conflict::new(Vec::new(), Lineage::default());
+    bench.feed(Input::Committed { tag, outcome: Ok(Outcome::Conflict(conflict)) });
+    bench.wait();
+    bench.answer_lists(&[]);
+    let [(create, _)] = <[_; 1]>::try_from(std::mem::take(&mut bench.commits)).unwrap();
+    // Meanwhile the store goes back, and refuses.
+    bench.stop(0, 20);
+    bench.feed(Input::Request(Request::Gone(member)));
+    bench.feed(Input::Discontinuity { hold_until: None });
+    let old = bench.own_ack(&Ack::default());
+    bench.answer_lists(std::slice::from_ref(&old));
+    let refused = Error::new(ErrorKind::Recovering, "commit").with_effect(Effect::NotApplied);
+    bench.feed(Input::Committed { tag: create, outcome: Err(refused) });
+    bench.wait();
+    bench.answer_lists(&[old]);
+    assert!(matches!(bench.commits[0].1.operations(), [Operation::Delete { .. }]), "{:?}", bench.commits);
 }

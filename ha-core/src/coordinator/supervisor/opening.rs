@@ -144,7 +144,8 @@ impl Supervisor {
         // An observer holds nothing that could be lost.
         let until = schedule.as_ref().map_or(Instant::from_nanos(u64::MAX), Schedule::deadline);
         let runtime = Arc::clone(self.hub.runtime());
-        let life = Lifetime::new(session, runtime, self.epoch, format.token_base, until);
+        let (base, generation) = (format.token_base, format.lineage.generation());
+        let life = Lifetime::new(session, runtime, self.epoch, (base, generation), until);
         Keeper::new(life, schedule, validity)
     }
 }

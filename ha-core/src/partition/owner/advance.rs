@@ -222,7 +222,9 @@ impl Owner {
             asked(revoked.rseq)
                 || revoked.set.iter().any(|at| before.except.contains(at) && !ack.except.contains(at))
         });
-        if news || (!ack.void.is_empty() && before.void != ack.void) {
+        // The same partition may have been void before, by an older grant.
+        let refused = self.void.iter().all(|(partition, token)| before.refuses(*partition, *token));
+        if news || !refused {
             ack.seq = self.record.seq;
         } else {
             (ack.seq, ack.except, ack.void) = (before.seq, before.except, before.void);

@@ -54,11 +54,17 @@ impl Owner {
                 true
             }
             (Asked::Write, Own::Writing(_, stamp), Err(error)) => {
+                // What was looked at while it was under way was left to it: an entry that the store brought back is still there.
+                self.look_again |= stamp.is_none();
                 self.own = stamp.map_or(Own::None, |stamp| Own::There(Ack::default(), stamp));
                 self.hold_until = self.hold_until.max(error.until().filter(|until| *until > now));
                 true
             }
-            (Asked::Delete, Own::Deleting(_), Ok(_)) => false,
+            (Asked::Delete, Own::Deleting(_), Ok(outcome)) => {
+                // It was changed by hand, or the store brought back an older one.
+                self.look_again |= matches!(outcome, Outcome::Conflict(_));
+                false
+            }
             (Asked::Delete, Own::Deleting(stamp), Err(_)) => {
                 self.own = Own::There(Ack::default(), stamp);
                 true
