@@ -30,6 +30,12 @@ fn no_seed_of_the_store_violates_an_invariant() {
 }
 
 #[test]
+fn no_seed_of_partitions_violates_an_invariant() {
+    let outcome = batch::run_plain(&batch(0, 150), Subject::Partitions);
+    assert!(outcome.failed.is_empty(), "{}", outcome.failed[0]);
+}
+
+#[test]
 fn no_seed_of_shared_locks_violates_an_invariant() {
     let outcome = batch::run_plain(&batch(0, 150), Subject::Shared);
     assert!(outcome.failed.is_empty(), "{}", outcome.failed[0]);

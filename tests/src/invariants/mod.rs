@@ -32,7 +32,7 @@
 //! | M5 | each life of a node is a larger incarnation than all before it, one incarnation is one life, and no watcher is shown an earlier one after a later one | R3, G6, G121 |
 //! | M6 | once the run is calm, every healthy watcher sees a healthy member within a second of its joining, and as long as it stays; a healthy process that wants to join has joined within the bound | R9, G120, G123 |
 //! | M7 | no watcher is shown an older state of a member after a newer one, and once the run is calm every healthy watcher sees within a second what a member was told is stored | R9, G120, G124 |
-//! | P1 | at every instant at most one member believes that it owns a partition that is not moved by force, and each grant of a partition carries a larger token than every earlier one | R1, R2, R3, G170 |
+//! | P1 | at every instant at most one member believes that it owns a partition that is not moved by force, with a larger token than every earlier one; and nobody gets a token that somebody else has got | R1, R2, R3, G170 |
 //! | P2 | after the last disturbance every partition has an owner within the bound, if a healthy member would own it | R7, R9, G170, G173, G174 |
 //! | P3 | a grant of a partition that was given up or lost is not believed in again, none is given after its member had gone, and a loss is noticed within the bound | R1, R2, R4, G172, G182 |
 //! | P4 | when nothing has been disturbed for twice the bound, the numbers of partitions that two healthy members of a group own differ by at most one | G171 |

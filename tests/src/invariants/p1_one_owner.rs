@@ -11,7 +11,7 @@ use crate::history::Recipe;
 
 pub(super) const INVARIANT: Invariant = Invariant {
     id: "P1",
-    sentence: "at every instant at most one member believes that it owns a partition that is not moved by force, and each grant of a partition carries a larger token than every earlier one",
+    sentence: "at every instant at most one member believes that it owns a partition that is not moved by force, with a larger token than every earlier one; and nobody gets a token that somebody else has got",
     guarantees: "R1, R2, R3, G170",
     judge,
 };

@@ -162,7 +162,9 @@ impl Cluster {
 
     /// The store as `life` reaches it.
     pub(super) fn backend(&self, life: &Life) -> Arc<SimBackend> {
-        Arc::new(SimBackend::new(&self.server, &self.network, &life.link))
+        let (recorder, process) = (Arc::clone(&self.recorder), life.clone());
+        let opened = Arc::new(move || recorder.opened(&process));
+        Arc::new(SimBackend::new(&self.server, &self.network, &life.link, opened))
     }
 
     /// Connects a coordinator of `life`, as long as it takes.

@@ -94,6 +94,12 @@ counters! {
     Downgraded = "write locks downgraded",
     /// A new leader learnt that its predecessor had vanished.
     Vanished = "leaders told that their predecessor vanished",
+    /// A partition was taken from an owner that lives.
+    Revoked = "partitions revoked",
+    /// A member left of its own accord.
+    MemberLeft = "members that left",
+    /// A member announced its restart.
+    Announced = "restarts announced",
     /// A call returned an error.
     Failed = "calls that failed",
 }
@@ -121,6 +127,20 @@ impl Counter {
         Self::WatchGap,
         Self::Dropped,
         Self::DroppedAtPoll,
+    ];
+
+    /// What happens to those that share partitions.
+    pub(super) const OF_PARTITIONS: &'static [Self] = &[
+        Self::ShutDown,
+        Self::Forgotten,
+        Self::Replaced,
+        Self::Granted,
+        Self::LostWhileHeld,
+        Self::MovedNode,
+        Self::Revoked,
+        Self::MemberLeft,
+        Self::Announced,
+        Self::Reopened,
     ];
 
     /// What happens to those that grant something.

@@ -12,9 +12,13 @@ pub(super) fn follow(cluster: &Arc<Cluster>, life: &Life, mut events: Events) {
     let (cluster_, life_) = (Arc::clone(cluster), life.clone());
     cluster.spawn(life, async move {
         while let Some(event) = events.next().await {
-            if let Event::SessionOpened { session, ttl } = event {
-                cluster_.counters.add(Counter::Reopened);
-                cluster_.recorder.session(&life_, &session, nanos(ttl.unwrap_or_default()));
+            match event {
+                Event::SessionOpened { session, ttl } => {
+                    cluster_.counters.add(Counter::Reopened);
+                    cluster_.recorder.session(&life_, &session, nanos(ttl.unwrap_or_default()));
+                }
+                Event::Discontinuity { generation, .. } => cluster_.recorder.goes_on(&life_, generation),
+                _ => {}
             }
         }
     });

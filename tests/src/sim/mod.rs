@@ -18,6 +18,7 @@ mod mutex;
 mod nemesis;
 mod network;
 mod node;
+mod partitions;
 mod plan;
 mod processes;
 mod random;

@@ -1,14 +1,15 @@
 //! Writes the history of a simulated run, and plays the resource that the grants protect.
 
+mod excuses;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ha_core::{Grant, LossReason, Standing, Token};
 
-use super::cluster::{Life, nanos};
+use super::cluster::Life;
 use super::counters::{Counter, Counters};
 use super::executor::{NodeId, World};
-use super::store::PATIENCE;
 use crate::history::{Answer, Change, EndReason, Event, History, Key, Phase, Recipe, Record, Sight, Target};
 
 /// Who wrote, and who else is asked.
@@ -42,8 +43,11 @@ struct State {
     healed: BTreeMap<String, u64>,
     /// Whether the network holds nothing up.
     calm: bool,
-    /// Processes whose session an administrator has ended, until they have another one.
-    condemned: BTreeSet<(String, u64)>,
+    /// The present history of the store.
+    generation: u64,
+    /// Processes whose session an administrator has ended, and in which history, until they have another session or are told of a later
+    /// history, which brought theirs back.
+    condemned: BTreeMap<(String, u64), u64>,
 }
 
 /// A grant that somebody believes in.
@@ -52,23 +56,6 @@ struct Open {
     node: String,
     incarnation: u64,
     grant: Grant,
-}
-
-impl State {
-    /// Whether an administrator took away what is granted, and the process may have decided before that. An answer that was held up
-    /// by bad weather or by a fault may be of any age.
-    fn is_excused(&self, life: &Life, token: u64, now: u64) -> bool {
-        let process = (life.name.clone(), life.incarnation);
-        let held_up = |since: u64| {
-            let is_struck = self.faults.values().flatten().any(|node| *node == life.name);
-            !self.calm || is_struck || self.healed.get(&life.name).is_some_and(|healed| *healed > since)
-        };
-        let recent = |at: &u64| held_up(*at) || now < at + nanos(2 * PATIENCE);
-        // A store that forgets brings back what was deleted, and its holder, who has heard of neither, goes on from it.
-        let is_back = |at: &u64| self.forgot.is_some_and(|forgot| forgot >= *at);
-        let is_excused = |at: &u64| recent(at) || is_back(at);
-        self.condemned.contains(&process) || self.deleted.get(&token).is_some_and(is_excused)
-    }
 }
 
 impl Recorder {
@@ -187,6 +174,7 @@ impl Recorder {
     pub(super) fn forgot(&self, generation: u64) {
         let mut state = self.state();
         state.forgot = Some(self.world.now());
+        state.generation = generation;
         self.push(&mut state, "store", 1, Event::Discontinuity { generation });
     }
 
@@ -277,36 +265,6 @@ impl Recorder {
         }
     }
 
-    /// An administrator took away what `node` holds: from now on others may hold it, whatever the holder believes. Its fence, not its clock, protects
-    /// the resource.
-    pub(super) fn excuse(&self, life: &Life) {
-        let node = &life.name;
-        // Also those of the node that run beside it.
-        let lives = (1..=life.incarnation).map(|incarnation| (node.clone(), incarnation));
-        self.state().condemned.extend(lives);
-        let theirs: Vec<u64> = {
-            let state = self.state();
-            state.open.iter().filter(|(_, open)| open.node == *node).map(|(number, _)| *number).collect()
-        };
-        for number in theirs {
-            // As if the holder had let go: nobody promises that it is told in time.
-            self.end(number, EndReason::Released, false);
-        }
-    }
-
-    /// An administrator deleted the entry of the grant with this token: its holder need not notice, as if its session had been ended.
-    pub(super) fn excuse_token(&self, token: u64) {
-        let theirs: Vec<u64> = {
-            let mut state = self.state();
-            state.deleted.insert(token, self.world.now());
-            let held = |open: &Open| open.grant.token().as_u64() == token;
-            state.open.iter().filter(|(_, open)| held(open)).map(|(number, _)| *number).collect()
-        };
-        for number in theirs {
-            self.end(number, EndReason::Released, false);
-        }
-    }
-
     /// The holder lets go, or sees that it has lost.
     pub(super) fn ended(&self, number: u64, reason: EndReason) {
         self.end(number, reason, false);
@@ -371,7 +329,6 @@ impl Recorder {
     }
 
     pub(super) fn session(&self, life: &Life, session: &str, ttl: u64) {
-        self.state().condemned.remove(&(life.name.clone(), life.incarnation));
         self.record(life, Event::SessionOpened { session: session.to_owned(), ttl });
     }
 

@@ -11,7 +11,7 @@ use super::counters::{Counter, Counters};
 use super::plan::{FaultKind, Plan};
 use super::random::Random;
 use super::zoo::{Defect, Planted};
-use super::{election, group, mutex, shared, storage};
+use super::{election, group, mutex, partitions, shared, storage};
 use crate::history::{History, Key};
 
 /// What the nodes of a run do.
@@ -26,13 +26,16 @@ pub enum Subject {
     Shared,
     /// They join a group, leave it, and follow who is there.
     Group,
+    /// They share partitions.
+    Partitions,
     /// They use the contract itself, without any recipe.
     Store,
 }
 
 impl Subject {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Mutex, Self::Election, Self::Shared, Self::Group, Self::Store];
+    pub const ALL: &'static [Self] =
+        &[Self::Mutex, Self::Election, Self::Shared, Self::Group, Self::Partitions, Self::Store];
 
     /// What has to happen now and then in its runs.
     pub(super) fn counters(self) -> impl Iterator<Item = Counter> {
@@ -43,6 +46,7 @@ impl Subject {
             }
             Self::Shared => &[Counter::OF_SESSIONS, Counter::OF_RECIPES, &[Counter::Downgraded]],
             Self::Group => &[Counter::OF_SESSIONS, &[Counter::Joined, Counter::Rejoined, Counter::Resynced]],
+            Self::Partitions => &[Counter::OF_PARTITIONS],
             Self::Store => &[],
         };
         [Counter::COMMON].iter().chain(own).flat_map(|counters| counters.iter().copied())
@@ -51,7 +55,12 @@ impl Subject {
     /// Whether its nodes can be expected to cope with that. The checkers of requests know of no writer but the nodes.
     fn copes_with(self, fault: FaultKind) -> bool {
         let by_others = [FaultKind::Forget, FaultKind::Delete, FaultKind::Restart, FaultKind::Replace];
-        self != Self::Store || !by_others.contains(&fault)
+        match self {
+            Self::Store => !by_others.contains(&fault),
+            // What an administrator takes away by deleting one of several entries cannot be told from its token.
+            Self::Partitions => fault != FaultKind::Delete,
+            _ => true,
+        }
     }
 
     /// Where its recipe keeps its entries.
@@ -61,6 +70,7 @@ impl Subject {
             Self::Election => &[&["election", "timers", "candidates"], &["election", "timers", "record"]],
             Self::Shared => &[&["lock", "config"], &["lock", "jobs"]],
             Self::Group => &[&["group", group::NAME, "members"], &["group", group::NAME, "ids", "n0"]],
+            Self::Partitions => &[],
             Self::Store => &[storage::OWNED],
         };
         segments.iter().filter_map(|segments| Collection::parse(segments).ok()).collect()
@@ -74,6 +84,7 @@ impl Subject {
             Self::Election => "election",
             Self::Shared => "shared",
             Self::Group => "group",
+            Self::Partitions => "partitions",
             Self::Store => "store",
         }
     }
@@ -132,6 +143,7 @@ pub fn run(subject: Subject, seed: u64, settings: Settings) -> Report {
         Subject::Election => election::program(),
         Subject::Shared => shared::program(),
         Subject::Group => group::program(),
+        Subject::Partitions => partitions::program(),
         Subject::Store => storage::program(),
     };
     let _planted = Planted::new(settings.defect);

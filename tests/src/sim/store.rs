@@ -33,6 +33,7 @@ const RENEWAL_PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct SimBackend {
     pub(super) wire: Wire,
     capabilities: Arc<Capabilities>,
+    opened: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// What a client needs for a call.
@@ -50,13 +51,18 @@ impl fmt::Debug for SimBackend {
 }
 
 impl SimBackend {
-    /// The store of `server` over `link`.
+    /// The store of `server` over `link`; calls `opened` whenever a session was opened.
     #[must_use]
-    pub(super) fn new(server: &Arc<Server>, network: &Arc<Network>, link: &Arc<Link>) -> Self {
+    pub(super) fn new(
+        server: &Arc<Server>,
+        network: &Arc<Network>,
+        link: &Arc<Link>,
+        opened: Arc<dyn Fn() + Send + Sync>,
+    ) -> Self {
         let mut capabilities = Capabilities::new("sim", Scope::Hosts);
         capabilities.ttl_min = Duration::from_millis(100);
         let wire = Wire { server: Arc::clone(server), network: Arc::clone(network), link: Arc::clone(link) };
-        Self { wire, capabilities: Arc::new(capabilities) }
+        Self { wire, capabilities: Arc::new(capabilities), opened }
     }
 }
 
@@ -132,6 +138,7 @@ impl Backend for SimBackend {
         let server = Arc::clone(&self.wire.server);
         let opened = self.wire.call(&*runtime, async move { server.open(request).await }).await;
         let at_server = opened.ok_or_else(|| unavailable("open a session"))??;
+        (self.opened)();
         Ok(Arc::new(SimSession(Arc::new(Client {
             wire: self.wire.clone(),
             runtime,

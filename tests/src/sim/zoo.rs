@@ -86,6 +86,12 @@ impl Defect {
             | Bug::UpdateOvertaken
             | Bug::DroppedJoinStays
             | Bug::MemberStraysKept => subject == Subject::Group,
+            Bug::SilenceIsRelease
+            | Bug::LateStepAssumedLost
+            | Bug::OldTableKept
+            | Bug::LeaderNotCompared
+            | Bug::EvictedAtOnce
+            | Bug::BareAck => subject == Subject::Partitions,
             Bug::WeightsIgnored | Bug::ReadersPassWriters => subject == Subject::Shared,
             Bug::WithdrawnWhileGranted
             | Bug::SessionsRecordIsMine

@@ -65,12 +65,20 @@ const P1: Table = Table {
             "10 a seek 1; 11 a gets 1 5; 11 a takes 1 1/9; 20 b seek 1; 21 b gets 1 6; 21 b takes 1 1/9; 90 a end 1 lost; 90 a told 1",
         ),
         (
+            "moved by force: the owner before hears late of the older one",
+            "10 a seek 1; 20 b seek 1; 21 b gets 1 6; 21 b takes 1 1/9; 30 a gets 1 5; 30 a takes 1 1/9",
+        ),
+        (
             "two groups have partitions of one number",
             "10 a seek 1 x/0; 11 a gets 1 5 1 x/0; 11 b seek 1 y/0; 12 b gets 1 6 1 y/0",
         ),
     ],
     bad: &[
         ("two owners", "10 a own 1 5 20; 19 b own 1 6 40"),
+        (
+            "moved by force, and one token for two",
+            "10 a seek 1; 20 b seek 1; 21 b gets 1 6; 21 b takes 1 1/9; 30 a gets 1 6; 30 a takes 1 1/9",
+        ),
         ("a token within another", "10 a own 1 5 90; 20 b own 1 6 40"),
         ("two grants of one node", "10 a own 1 5 30; 20 a own 2 6 40"),
         ("an owner that never ends", "10 a seek 1; 10 a gets 1 5; 900000 b own 1 6 900010"),

@@ -20,7 +20,8 @@ pub(in super::super) fn tokens_grow(index: &Index<'_>, recipe: Recipe) -> Result
                 continue;
             };
             let twin = |other: &&usize| grants[**other].token == grant.token;
-            let other = if grant.is_stillborn() {
+            // Whoever may lose it by force may hear of that late, and of what it was granted before that later still.
+            let other = if grant.is_stillborn() || grant.permits > 1 {
                 thing.grants[..place].iter().find(twin).copied()
             } else {
                 Some(before)

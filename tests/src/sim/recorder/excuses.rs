@@ -1,0 +1,72 @@
+//! What an administrator took away, and what a holder that has not heard of it may therefore still believe.
+
+use super::{Open, Recorder, State};
+use crate::history::EndReason;
+use crate::sim::cluster::{Life, nanos};
+use crate::sim::store::PATIENCE;
+
+impl State {
+    /// Whether an administrator took away what is granted, and the process may have decided before that. An answer that was held up
+    /// by bad weather or by a fault may be of any age.
+    pub(super) fn is_excused(&self, life: &Life, token: u64, now: u64) -> bool {
+        let process = (life.name.clone(), life.incarnation);
+        let held_up = |since: u64| {
+            let is_struck = self.faults.values().flatten().any(|node| *node == life.name);
+            !self.calm || is_struck || self.healed.get(&life.name).is_some_and(|healed| *healed > since)
+        };
+        let recent = |at: &u64| held_up(*at) || now < at + nanos(2 * PATIENCE);
+        // A store that forgets brings back what was deleted, and its holder, who has heard of neither, goes on from it.
+        let is_back = |at: &u64| self.forgot.is_some_and(|forgot| forgot >= *at);
+        let is_excused = |at: &u64| recent(at) || is_back(at);
+        self.condemned.contains_key(&process) || self.deleted.get(&token).is_some_and(is_excused)
+    }
+}
+
+impl Recorder {
+    /// An administrator took away what `node` holds: from now on others may hold it, whatever the holder believes. Its fence, not its clock, protects
+    /// the resource.
+    pub(in super::super) fn excuse(&self, life: &Life) {
+        let node = &life.name;
+        // Also those of the node that run beside it.
+        let lives = (1..=life.incarnation).map(|incarnation| (node.clone(), incarnation));
+        let mut state = self.state();
+        let generation = state.generation;
+        state.condemned.extend(lives.map(|life| (life, generation)));
+        drop(state);
+        let theirs: Vec<u64> = {
+            let state = self.state();
+            state.open.iter().filter(|(_, open)| open.node == *node).map(|(number, _)| *number).collect()
+        };
+        for number in theirs {
+            // As if the holder had let go: nobody promises that it is told in time.
+            self.end(number, EndReason::Released, false);
+        }
+    }
+
+    /// An administrator deleted the entry of the grant with this token: its holder need not notice, as if its session had been ended.
+    pub(in super::super) fn excuse_token(&self, token: u64) {
+        let theirs: Vec<u64> = {
+            let mut state = self.state();
+            state.deleted.insert(token, self.world.now());
+            let held = |open: &Open| open.grant.token().as_u64() == token;
+            state.open.iter().filter(|(_, open)| held(open)).map(|(number, _)| *number).collect()
+        };
+        for number in theirs {
+            self.end(number, EndReason::Released, false);
+        }
+    }
+
+    /// The process has a session that nobody has ended yet.
+    pub(in super::super) fn opened(&self, life: &Life) {
+        self.state().condemned.remove(&(life.name.clone(), life.incarnation));
+    }
+
+    /// The process was told of a later history of the store, and its session is part of that.
+    pub(in super::super) fn goes_on(&self, life: &Life, generation: u64) {
+        let process = (life.name.clone(), life.incarnation);
+        let mut state = self.state();
+        if state.condemned.get(&process).is_some_and(|condemned| *condemned < generation) {
+            state.condemned.remove(&process);
+        }
+    }
+}
