@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ha_core::Coordinator;
 use ha_core::runtime::BoxFuture;
-use ha_core::spi::Collection;
+use ha_core::spi::{Collection, SessionId};
 use tokio_util::sync::CancellationToken;
 
 use super::counters::{Counter, Counters};
@@ -163,7 +163,7 @@ impl Cluster {
     /// The store as `life` reaches it.
     pub(super) fn backend(&self, life: &Life) -> Arc<SimBackend> {
         let (recorder, process) = (Arc::clone(&self.recorder), life.clone());
-        let opened = Arc::new(move || recorder.opened(&process));
+        let opened = Arc::new(move |session: &SessionId| recorder.opened(&process, session));
         Arc::new(SimBackend::new(&self.server, &self.network, &life.link, opened))
     }
 

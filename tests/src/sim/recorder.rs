@@ -39,6 +39,15 @@ struct State {
     deleted: BTreeMap<u64, u64>,
     /// When the store forgot its latest commits for the last time.
     forgot: Option<u64>,
+    /// Processes whose ended session a store that forgets has brought back, and the largest token granted until then: grants up to that were taken away.
+    pardoned: BTreeMap<(String, u64), u64>,
+    /// The largest token that was granted, and the same when the store forgot for the last time.
+    newest: u64,
+    newest_forgotten: u64,
+    /// The nodes of all sessions.
+    sessions: BTreeMap<String, String>,
+    /// Nodes of which an administrator has deleted an entry, by the number of the trouble.
+    robbed: BTreeMap<u64, String>,
     /// When the latest fault of each node was healed.
     healed: BTreeMap<String, u64>,
     /// Whether the network holds nothing up.
@@ -175,6 +184,7 @@ impl Recorder {
         let mut state = self.state();
         state.forgot = Some(self.world.now());
         state.generation = generation;
+        state.newest_forgotten = state.newest;
         self.push(&mut state, "store", 1, Event::Discontinuity { generation });
     }
 
@@ -219,6 +229,8 @@ impl Recorder {
         if state.last_holder.insert(name, life.name.clone()).is_some_and(|last| last != life.name) {
             self.counters.add(Counter::MovedNode);
         }
+        state.newest = state.newest.max(token);
+        self.noticed_by(&mut state, &life.name);
         let event = Event::Granted { recipe, name: name.to_owned(), call, grant: number, token };
         self.push(&mut state, &life.name, life.incarnation, event);
         let open = Open { node: life.name.clone(), incarnation: life.incarnation, grant: held.clone() };

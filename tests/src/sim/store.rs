@@ -33,8 +33,11 @@ const RENEWAL_PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct SimBackend {
     pub(super) wire: Wire,
     capabilities: Arc<Capabilities>,
-    opened: Arc<dyn Fn() + Send + Sync>,
+    opened: Opened,
 }
+
+/// Told of every session that was opened.
+type Opened = Arc<dyn Fn(&SessionId) + Send + Sync>;
 
 /// What a client needs for a call.
 #[derive(Clone)]
@@ -57,7 +60,7 @@ impl SimBackend {
         server: &Arc<Server>,
         network: &Arc<Network>,
         link: &Arc<Link>,
-        opened: Arc<dyn Fn() + Send + Sync>,
+        opened: Opened,
     ) -> Self {
         let mut capabilities = Capabilities::new("sim", Scope::Hosts);
         capabilities.ttl_min = Duration::from_millis(100);
@@ -138,7 +141,7 @@ impl Backend for SimBackend {
         let server = Arc::clone(&self.wire.server);
         let opened = self.wire.call(&*runtime, async move { server.open(request).await }).await;
         let at_server = opened.ok_or_else(|| unavailable("open a session"))??;
-        (self.opened)();
+        (self.opened)(at_server.inner.id());
         Ok(Arc::new(SimSession(Arc::new(Client {
             wire: self.wire.clone(),
             runtime,

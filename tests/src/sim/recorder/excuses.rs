@@ -1,7 +1,9 @@
 //! What an administrator took away, and what a holder that has not heard of it may therefore still believe.
 
+use ha_core::spi::SessionId;
+
 use super::{Open, Recorder, State};
-use crate::history::EndReason;
+use crate::history::{EndReason, Event, Target};
 use crate::sim::cluster::{Life, nanos};
 use crate::sim::store::PATIENCE;
 
@@ -18,7 +20,8 @@ impl State {
         // A store that forgets brings back what was deleted, and its holder, who has heard of neither, goes on from it.
         let is_back = |at: &u64| self.forgot.is_some_and(|forgot| forgot >= *at);
         let is_excused = |at: &u64| recent(at) || is_back(at);
-        self.condemned.contains_key(&process) || self.deleted.get(&token).is_some_and(is_excused)
+        let is_older = self.pardoned.get(&process).is_some_and(|newest| token <= *newest);
+        self.condemned.contains_key(&process) || is_older || self.deleted.get(&token).is_some_and(is_excused)
     }
 }
 
@@ -56,9 +59,43 @@ impl Recorder {
         }
     }
 
+    /// An administrator deleted an entry of this session. A waiter sees that its place is gone only when the one ahead of it goes, and is last from then on: its node is in
+    /// trouble until it is granted something. Returns the trouble, which [`Recorder::recovered`] ends at the latest.
+    pub(in super::super) fn deleted_of(&self, session: &str) -> Option<u64> {
+        let node = self.state().sessions.get(session).cloned()?;
+        let trouble = self.number();
+        let mut state = self.state();
+        state.robbed.insert(trouble, node.clone());
+        let event = Event::Fault { fault: trouble, kind: "robbed".to_owned(), target: Target::Node(node) };
+        self.push(&mut state, "nemesis", 1, event);
+        Some(trouble)
+    }
+
+    /// A trouble of [`Recorder::deleted_of`] is over.
+    pub(in super::super) fn recovered(&self, trouble: u64) {
+        let mut state = self.state();
+        if state.robbed.remove(&trouble).is_some() {
+            self.push(&mut state, "nemesis", 1, Event::Healed { fault: trouble });
+        }
+    }
+
+    /// The node has been granted something: it has noticed.
+    pub(super) fn noticed_by(&self, state: &mut State, node: &str) {
+        let over: Vec<u64> =
+            state.robbed.iter().filter(|(_, robbed)| *robbed == node).map(|(trouble, _)| *trouble).collect();
+        for trouble in over {
+            state.robbed.remove(&trouble);
+            self.push(state, "nemesis", 1, Event::Healed { fault: trouble });
+        }
+    }
+
     /// The process has a session that nobody has ended yet.
-    pub(in super::super) fn opened(&self, life: &Life) {
-        self.state().condemned.remove(&(life.name.clone(), life.incarnation));
+    pub(in super::super) fn opened(&self, life: &Life, session: &SessionId) {
+        let mut state = self.state();
+        let process = (life.name.clone(), life.incarnation);
+        state.condemned.remove(&process);
+        state.pardoned.remove(&process);
+        state.sessions.insert(session.to_string(), life.name.clone());
     }
 
     /// The process was told of a later history of the store, and its session is part of that.
@@ -67,6 +104,8 @@ impl Recorder {
         let mut state = self.state();
         if state.condemned.get(&process).is_some_and(|condemned| *condemned < generation) {
             state.condemned.remove(&process);
+            let newest = state.newest_forgotten;
+            state.pardoned.insert(process, newest);
         }
     }
 }
