@@ -134,7 +134,6 @@ impl Atlas {
             return;
         }
         let plan = self.plan.get(&self.keys.plan).and_then(|entry| decode_plan(entry).ok());
-        let plan = plan.unwrap_or(PlanRecord { seq: 0, count: 0, moves: 0 });
         let before = std::mem::take(&mut self.shares);
         self.shares = self
             .assigned
@@ -152,6 +151,12 @@ impl Atlas {
                 Some((mid.clone(), share))
             })
             .collect();
+        let newest = self.shares.values().map(|share| share.record.seq).max();
+        if plan.as_ref().zip(newest).is_some_and(|(plan, newest)| plan.seq < newest) {
+            // Written in the same step, and shown by another watch, which is late.
+            return;
+        }
+        let plan = plan.unwrap_or(PlanRecord { seq: 0, count: 0, moves: 0 });
         let (shares, count, moves) = (self.shares.clone(), plan.count, plan.moves);
         out.push(Output::Deliver(Layout { number: 0, count, moves, base: 0, shares }));
     }

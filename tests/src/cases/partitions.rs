@@ -204,7 +204,7 @@ async fn a_map_made_by_hand_leaves_the_partitions_of_a_missing_node(cx: Context)
     let _a = Worker::start(&floor, &a, partitions(&a, 4).planner(map()));
     let second = Worker::start(&floor, &b, partitions(&b, 4).planner(map()));
     floor.until(&cx, ["a", "b"], [2, 2]).await;
-    drop(second);
+    second.stop().await;
     floor.until(&cx, ["a", "b"], [2, 0]).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(floor.counts(["a", "b"]), [2, 0], "nobody takes over");
