@@ -39,6 +39,8 @@ struct State {
     deleted: BTreeMap<u64, u64>,
     /// When the store forgot its latest commits for the last time.
     forgot: Option<u64>,
+    /// What processes hold, as the history does not say any more since an administrator ended their sessions.
+    excused: Vec<Open>,
     /// Processes whose ended session a store that forgets has brought back, and the largest token granted until then: grants up to that were taken away.
     pardoned: BTreeMap<(String, u64), u64>,
     /// The largest token that was granted, and the same when the store forgot for the last time.
@@ -60,7 +62,7 @@ struct State {
 }
 
 /// A grant that somebody believes in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Open {
     node: String,
     incarnation: u64,

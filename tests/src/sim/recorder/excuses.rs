@@ -1,5 +1,8 @@
 //! What an administrator took away, and what a holder that has not heard of it may therefore still believe.
 
+use std::sync::Arc;
+
+use ha_core::Grant;
 use ha_core::spi::SessionId;
 
 use super::{Open, Recorder, State};
@@ -41,6 +44,8 @@ impl Recorder {
             state.open.iter().filter(|(_, open)| open.node == *node).map(|(number, _)| *number).collect()
         };
         for number in theirs {
+            let held = self.state().open.get(&number).cloned();
+            self.state().excused.extend(held);
             // As if the holder had let go: nobody promises that it is told in time.
             self.end(number, EndReason::Released, false);
         }
@@ -89,6 +94,23 @@ impl Recorder {
         }
     }
 
+    /// A grant of which the history says that it has ended is valid after all. As long as it is, nobody can expect that somebody else is granted the same.
+    fn holds_unseen(self: &Arc<Self>, grant: Grant) {
+        if !grant.is_valid() {
+            return;
+        }
+        let trouble = self.number();
+        let event = Event::Fault { fault: trouble, kind: "brought back".to_owned(), target: Target::Store };
+        self.push(&mut self.state(), "nemesis", 1, event);
+        let recorder = Arc::clone(self);
+        let over = async move {
+            grant.lost().await;
+            let event = Event::Healed { fault: trouble };
+            recorder.push(&mut recorder.state(), "nemesis", 1, event);
+        };
+        self.world.spawn(self.witness, Box::pin(over));
+    }
+
     /// The process has a session that nobody has ended yet.
     pub(in super::super) fn opened(&self, life: &Life, session: &SessionId) {
         let mut state = self.state();
@@ -99,13 +121,17 @@ impl Recorder {
     }
 
     /// The process was told of a later history of the store, and its session is part of that.
-    pub(in super::super) fn goes_on(&self, life: &Life, generation: u64) {
+    pub(in super::super) fn goes_on(self: &Arc<Self>, life: &Life, generation: u64) {
         let process = (life.name.clone(), life.incarnation);
         let mut state = self.state();
         if state.condemned.get(&process).is_some_and(|condemned| *condemned < generation) {
             state.condemned.remove(&process);
             let newest = state.newest_forgotten;
             state.pardoned.insert(process, newest);
+            let theirs = |open: &mut Open| open.node == life.name && open.incarnation == life.incarnation;
+            let held: Vec<Open> = state.excused.extract_if(.., theirs).collect();
+            drop(state);
+            held.into_iter().for_each(|open| self.holds_unseen(open.grant));
         }
     }
 }
