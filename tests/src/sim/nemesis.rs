@@ -157,7 +157,9 @@ impl Cluster {
         let fault = self.recorder.fault("delete", None);
         self.recorder.healed(fault);
         self.recorder.excuse_token(entry.created().as_u64());
-        let trouble = entry.owner().and_then(|owner| self.recorder.deleted_of(owner.as_str()));
+        let is_place = entry.key().to_string().starts_with("lock/");
+        let owner = entry.owner().filter(|_| is_place);
+        let trouble = owner.and_then(|owner| self.recorder.deleted_of(owner.as_str()));
         if let Some(trouble) = trouble {
             // Whoever has not noticed well after all is calm never will.
             let late = self.plan.safety + self.plan.ttl * 4;

@@ -64,7 +64,7 @@ impl Recorder {
         }
     }
 
-    /// An administrator deleted an entry of this session. A waiter sees that its place is gone only when the one ahead of it goes, and is last from then on: its node is in
+    /// An administrator deleted the place of this session in the queue of a lock. A waiter sees that its place is gone only when the one ahead of it goes, and is last from then on: its node is in
     /// trouble until it is granted something. Returns the trouble, which [`Recorder::recovered`] ends at the latest.
     pub(in super::super) fn deleted_of(&self, session: &str) -> Option<u64> {
         let node = self.state().sessions.get(session).cloned()?;
