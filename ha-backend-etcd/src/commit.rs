@@ -104,7 +104,6 @@ impl Link {
         if plan.evidence == Evidence::None || failure.is_not_applied() {
             return Ok(Err(failure));
         }
-        self.doubts.fetch_add(1, Ordering::Relaxed);
         let killed = match failure.kind {
             // The server answered, so that nothing is under way; but full servers are known to do what they refuse.
             FailureKind::NoSpace => Ok(fence),
@@ -114,6 +113,7 @@ impl Link {
             Ok(killed) => self.look(plan, slot, killed).await,
             Err(ended) => Err(ended),
         };
+        self.doubts.fetch_add(u64::from(looked.is_ok()), Ordering::Relaxed);
         match looked {
             Ok(Looked::Done(revision)) => Ok(Ok(revision)),
             Ok(Looked::NotDone) => Ok(Err(failure)),

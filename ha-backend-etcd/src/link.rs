@@ -33,7 +33,7 @@ pub(crate) struct Link {
     /// At which revision the record was modified last: what every transaction is guarded by.
     pub(crate) fence: AtomicU64,
     pub(crate) slots: Slots,
-    /// How many transactions were in doubt: their answers were lost.
+    /// How many transactions were in doubt, because their answers were lost, until it was found out what became of them.
     pub(crate) doubts: AtomicU64,
     pub(crate) over: Over,
     /// The history that the session belongs to. In another one it is over.

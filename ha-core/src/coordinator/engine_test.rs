@@ -2,6 +2,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use super::{Engine, Item};
+use crate::coordinator::format::Format;
 use crate::coordinator::hub::{Identity, Signal};
 use crate::coordinator::model_test::{Manual, Unreliable};
 use crate::coordinator::{Context, Driver, Hub, Input, Lifetime, Machine, Output};
@@ -118,7 +119,7 @@ impl Desk {
     fn up(&self, epoch: u64, lineage: Lineage) -> Signal {
         let runtime: Arc<dyn Runtime> = Arc::new(self.runtime.clone());
         let until = self.runtime.now() + Duration::from_secs(9);
-        let life = Lifetime::new(Arc::clone(&self.session), runtime, epoch, (0, 0), until);
+        let life = Lifetime::new(Arc::clone(&self.session), runtime, epoch, Format::default(), until);
         *lock(&self.life) = Some(Arc::clone(&life));
         Signal::SessionUp { life, lineage }
     }

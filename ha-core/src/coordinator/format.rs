@@ -19,7 +19,7 @@ struct Record {
 }
 
 /// What a session learns about its namespace.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Format {
     pub(super) token_base: u64,
     pub(super) lineage: Lineage,

@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::Keeper;
 use crate::coordinator::Hub;
 use crate::coordinator::Lifetime;
+use crate::coordinator::format::Format;
 use crate::coordinator::hub::{Identity, Listener, Signal};
 use crate::coordinator::lifetime::LossReason;
 use crate::coordinator::model_test::{Manual, Unreliable};
@@ -44,7 +45,7 @@ impl Desk {
         let (hub, _control) = Hub::new(identity, backend.capabilities().clone(), Arc::clone(&shared));
         let validity = Validity::new(TTL, 1_000);
         let schedule = Schedule::new(validity, shared.now());
-        let life = Lifetime::new(session, shared, 1, (0, 0), schedule.deadline());
+        let life = Lifetime::new(session, shared, 1, Format::default(), schedule.deadline());
         let slow = Arc::new(Slow);
         let listener: Arc<dyn Listener> = slow.clone();
         hub.register(7, Arc::downgrade(&listener));

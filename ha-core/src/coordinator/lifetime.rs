@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::format::Format;
 use crate::runtime::{Instant, Runtime};
 use crate::spi::Session;
 use crate::sync::lock;
@@ -89,19 +90,19 @@ pub(crate) struct Lifetime {
 }
 
 impl Lifetime {
-    pub(crate) fn new(
+    pub(super) fn new(
         session: Arc<dyn Session>,
         runtime: Arc<dyn Runtime>,
         epoch: u64,
-        (token_base, generation): (u64, u64),
+        format: Format,
         valid_until: Instant,
     ) -> Arc<Self> {
         Arc::new(Self {
             session,
             runtime,
             epoch,
-            token_base,
-            generation,
+            token_base: format.token_base,
+            generation: format.lineage.generation(),
             numbers: AtomicU64::new(1),
             valid_until: AtomicU64::new(valid_until.nanos()),
             renewed_at: AtomicU64::new(0),
@@ -137,7 +138,7 @@ impl Lifetime {
         self.generation
     }
 
-    /// When the latest renewal was sent of which the answer counts: what the store had then, it had told before.
+    /// When the latest renewal was sent of which the answer counts: if the store had gone back before that, the answer would have told.
     pub(crate) fn renewed_at(&self) -> Instant {
         Instant::from_nanos(self.renewed_at.load(Ordering::Acquire))
     }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::{Lifetime, LossReason, Standing};
 use crate::coordinator::Grant;
+use crate::coordinator::format::Format;
 use crate::coordinator::model_test::{Manual, Unreliable};
 use crate::names::{Collection, Name};
 use crate::runtime::Runtime;
@@ -17,7 +18,13 @@ fn nine_seconds() -> (Manual, Arc<Lifetime>, Grant) {
     let name = |text| Name::parse(text).unwrap();
     let request = SessionRequest::observer(name("n"), name("a"), Arc::clone(&shared)).with_ttl(10 * SECOND);
     let session = runtime.block_on(backend.open_session(request)).unwrap();
-    let life = Lifetime::new(session, shared, 1, (100, 0), runtime.now() + 9 * SECOND);
+    let life = Lifetime::new(
+        session,
+        shared,
+        1,
+        Format { token_base: 100, ..Format::default() },
+        runtime.now() + 9 * SECOND,
+    );
     let key = Collection::parse(&["c"]).unwrap().key(name("k"));
     let stamp = Stamp::new(key, Revision::new(7), Revision::new(7), bytes::Bytes::new());
     let grant = Grant::new("mutex", name("m"), stamp, Arc::clone(&life));

@@ -8,12 +8,10 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::leadership::Leadership;
-use super::state::{Candidacy, Delivery, Predecessor, Request, State};
+use super::state::{Delivery, Elected, Predecessor, Request, State};
 use crate::coordinator::{Driver, Engine, Grant, Lifetime, LossReason};
 use crate::error::Error;
 use crate::names::Name;
-use crate::runtime::Instant;
-use crate::spi::Stamp;
 use crate::sync::lock;
 use crate::zoo::{Bug, planted};
 
@@ -103,15 +101,6 @@ fn answer<T>(callers: &Callers<T>, caller: u64, value: T) {
     }
 }
 
-struct Elected {
-    caller: u64,
-    candidacy: Candidacy,
-    leadership: u64,
-    stamp: Stamp,
-    predecessor: Predecessor,
-    vacant_since: Option<Instant>,
-}
-
 fn elect(engine: &Arc<Engine<State>>, life: Option<&Arc<Lifetime>>, elected: Elected) {
     let Elected { caller, candidacy, leadership, stamp, predecessor, vacant_since } = elected;
     let Some(life) = life.filter(|life| life.is_valid() || planted(Bug::ExpiredGrantHandedOut)) else {
@@ -125,7 +114,7 @@ fn elect(engine: &Arc<Engine<State>>, life: Option<&Arc<Lifetime>>, elected: Ele
     let hub = engine.hub();
     hub.granted(ports.office, &grant);
     if let (Some(since), true) = (vacant_since, predecessor != Predecessor::First) {
-        hub.meters().took_over(ports.name.as_str(), hub.runtime().now().saturating_since(since));
+        hub.meters().took_over(ports.office, &grant, hub.runtime().now().saturating_since(since));
     }
     lock(&ports.grants).insert(leadership, grant.clone());
     let held = Leadership::new(Arc::clone(engine), leadership, grant, predecessor);
@@ -138,13 +127,7 @@ impl Driver for State {
     fn deliver(engine: &Arc<Engine<Self>>, delivery: Delivery, life: Option<&Arc<Lifetime>>) {
         let ports = &engine.ports;
         match delivery {
-            Delivery::Elected { caller, candidacy, leadership, stamp, predecessor, vacant_since } => {
-                elect(
-                    engine,
-                    life,
-                    Elected { caller, candidacy, leadership, stamp, predecessor, vacant_since },
-                );
-            }
+            Delivery::Elected(elected) => elect(engine, life, elected),
             Delivery::Rejected { caller, error } => answer(&ports.campaigns, caller, Err(error)),
             Delivery::Resigned { caller } => answer(&ports.resignations, caller, ()),
             Delivery::Transferred { caller, result } => answer(&ports.transfers, caller, result),

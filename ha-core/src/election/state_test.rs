@@ -7,7 +7,7 @@ mod interleavings;
 #[path = "state_test/rules.rs"]
 mod rules;
 
-use super::{Candidacy, Delivery, Request, State};
+use super::{Candidacy, Delivery, Elected, Request, State};
 use crate::coordinator::model_test::{News, Play, Random, Scene};
 use crate::election::records::Keys;
 use crate::names::Name;
@@ -68,7 +68,7 @@ impl Play for State {
 
     fn news(delivery: Delivery) -> News<Request> {
         match delivery {
-            Delivery::Elected { caller, candidacy, leadership, stamp, .. } => {
+            Delivery::Elected(Elected { caller, candidacy, leadership, stamp, .. }) => {
                 let undelivered = Request::Undelivered { leadership, caller, candidacy };
                 News::Granted { caller, grant: leadership, weight: 1, stamp, undelivered }
             }

@@ -267,3 +267,7 @@ impl fmt::Debug for Layouts {
         f.debug_struct("Layouts").field("seen", &self.seen).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "layout_test.rs"]
+mod tests;

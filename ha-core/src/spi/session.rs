@@ -88,7 +88,8 @@ pub trait Session: Send + Sync + fmt::Debug + 'static {
     /// created. Its other effects stand. The core never drops one whose effect matters.
     async fn commit(&self, txn: Txn) -> Result<Outcome, Error>;
 
-    /// How many commits of this session were in doubt for a while: their answer was lost, and the backend had to find out what became of them.
+    /// How many commits of this session were in doubt for a while: their answer was lost, and the backend has found out what became of them. One of which nobody can
+    /// know is not among them: its effect is `Unknown`.
     ///
     /// # Guarantees
     /// It only grows. For operators to see; nothing else depends on it. 0 where an answer cannot be lost.

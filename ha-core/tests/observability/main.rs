@@ -84,6 +84,13 @@ async fn assert_doubts_and_lag_are_measured(recorded: &Recorded) {
     assert_eq!(recorded.value("ha_commits_in_doubt_total{resolved=true}"), before + 5);
     entries.watch().next().await.unwrap();
     assert!((recorded.gauge("ha_watch_lag_revisions{}") - 3.0).abs() < f64::EPSILON);
+    // Whoever assigns is elected too, one after the other, and nobody's leader.
+    for _ in 0..2 {
+        let mut owned = node.partitions("shifts", 1).unwrap().join().await.unwrap();
+        drop(owned.next().await.unwrap());
+        owned.leave().await.unwrap();
+    }
+    assert_eq!(recorded.value("ha_takeover_seconds{election=shifts}"), 0);
     let lost = node.store().collection(LOST).unwrap().create("a", "1").await.unwrap_err();
     assert_eq!(lost.effect(), Effect::Unknown);
     assert_eq!(recorded.value("ha_commits_in_doubt_total{resolved=false}"), 1);

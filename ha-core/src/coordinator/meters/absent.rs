@@ -34,7 +34,7 @@ impl Meters {
 
     pub(crate) fn waited(&self, _kind: &'static str, _time: Duration) {}
 
-    pub(crate) fn took_over(&self, _election: &str, _vacant: Duration) {}
+    pub(crate) fn took_over(&self, _kind: &'static str, _grant: &Grant, _vacant: Duration) {}
 
     pub(crate) fn renewed(&self, _took: Duration, _remaining: Duration) {}
 

@@ -92,8 +92,10 @@ impl Meters {
     }
 
     /// This node leads after it saw nobody lead for so long.
-    pub(crate) fn took_over(&self, election: &str, vacant: Duration) {
-        histogram!("ha_takeover_seconds", self.with("election", election.to_owned())).record(vacant);
+    pub(crate) fn took_over(&self, kind: &'static str, grant: &Grant, vacant: Duration) {
+        if kind == "election" {
+            histogram!("ha_takeover_seconds", self.with("election", grant.name().to_owned())).record(vacant);
+        }
     }
 
     /// Commits were in doubt, and what became of them is known now or never will be.

@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,9 +14,27 @@ use super::recording::Meters;
 use crate::error::{Effect, Error};
 use crate::runtime::{Instant, Runtime};
 use crate::spi::{
-    Collection, Listing, Outcome, Page, Renewal, Session, SessionId, Txn, WatchEvent, WatchStream,
-    WatchTarget,
+    Collection, Lineage, Listing, Outcome, Page, Renewal, Revision, Session, SessionId, Txn, WatchEvent,
+    WatchStream, WatchTarget,
 };
+use crate::sync::lock;
+
+/// The newest state that a session was shown, by whatever answer: of which history, and its revision.
+#[derive(Debug, Default)]
+struct Newest(Mutex<(u64, u64)>);
+
+impl Newest {
+    /// Takes note of a state. Returns by how many revisions it is older than the newest one; states of different histories are not compared.
+    fn shown(&self, lineage: Lineage, revision: Revision) -> u64 {
+        let (generation, revision) = (lineage.generation(), revision.as_u64());
+        let mut newest = lock(&self.0);
+        if generation == newest.0 && revision <= newest.1 {
+            return newest.1 - revision;
+        }
+        *newest = (*newest).max((generation, revision));
+        0
+    }
+}
 
 pub(super) struct Measured {
     session: Arc<dyn Session>,
@@ -24,8 +42,7 @@ pub(super) struct Measured {
     meters: Meters,
     /// The doubts of the session that are counted already.
     doubts: AtomicU64,
-    /// The newest revision that the session was shown, by whatever answer.
-    newest: Arc<AtomicU64>,
+    newest: Arc<Newest>,
 }
 
 impl Measured {
@@ -73,7 +90,7 @@ impl Session for Measured {
         let done = match &outcome {
             Ok(Outcome::Conflict(_)) => "conflict",
             Ok(Outcome::Committed(committed)) => {
-                self.newest.fetch_max(committed.revision.as_u64(), Ordering::Relaxed);
+                self.newest.shown(committed.lineage, committed.revision);
                 "ok"
             }
             _ => "ok",
@@ -94,7 +111,7 @@ impl Session for Measured {
         let sent = self.runtime.now();
         let listing = self.session.list(collection, page).await;
         if let Ok(listing) = &listing {
-            self.newest.fetch_max(listing.revision().as_u64(), Ordering::Relaxed);
+            self.newest.shown(listing.lineage(), listing.revision());
         }
         self.note("list", sent, &listing, "ok");
         listing
@@ -131,7 +148,7 @@ impl fmt::Debug for Measured {
 struct Counted {
     stream: WatchStream,
     meters: Meters,
-    newest: Arc<AtomicU64>,
+    newest: Arc<Newest>,
 }
 
 impl Stream for Counted {
@@ -140,11 +157,10 @@ impl Stream for Counted {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<WatchEvent>> {
         let polled = Pin::new(&mut self.stream).poll_next(cx);
         if let Poll::Ready(Some(
-            WatchEvent::Snapshot { revision, .. } | WatchEvent::Changed { revision, .. },
+            WatchEvent::Snapshot { revision, lineage, .. } | WatchEvent::Changed { revision, lineage, .. },
         )) = &polled
         {
-            let newest = self.newest.fetch_max(revision.as_u64(), Ordering::Relaxed);
-            self.meters.lagged(newest.saturating_sub(revision.as_u64()));
+            self.meters.lagged(self.newest.shown(*lineage, *revision));
         }
         match &polled {
             Poll::Ready(Some(WatchEvent::Snapshot { .. })) => self.meters.count("ha_watch_snapshots_total"),
@@ -152,5 +168,21 @@ impl Stream for Counted {
             _ => {}
         }
         polled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Newest;
+    use crate::spi::{Lineage, Revision};
+
+    #[test]
+    fn a_state_lags_behind_newer_ones_of_its_history_only() {
+        let newest = Newest::default();
+        let shown = |generation, revision| newest.shown(Lineage::new(generation), Revision::new(revision));
+        assert_eq!([shown(0, 5), shown(0, 9), shown(0, 7)], [0, 0, 2]);
+        // The store went back.
+        assert_eq!([shown(1, 3), shown(1, 2), shown(1, 4)], [0, 1, 0]);
+        assert_eq!([shown(0, 9), shown(1, 4)], [0, 0], "of the history that is over");
     }
 }

@@ -144,8 +144,7 @@ impl Supervisor {
         // An observer holds nothing that could be lost.
         let until = schedule.as_ref().map_or(Instant::from_nanos(u64::MAX), Schedule::deadline);
         let runtime = Arc::clone(self.hub.runtime());
-        let (base, generation) = (format.token_base, format.lineage.generation());
-        let life = Lifetime::new(session, runtime, self.epoch, (base, generation), until);
+        let life = Lifetime::new(session, runtime, self.epoch, format, until);
         Keeper::new(life, schedule, validity)
     }
 }

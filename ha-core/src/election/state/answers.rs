@@ -1,7 +1,7 @@
 //! What the backend says: commits and listings.
 
 use super::party::{Candidate, Lead};
-use super::{Asked, Delivery, Heir, Outputs, Predecessor, State, Waiter};
+use super::{Asked, Delivery, Elected, Heir, Outputs, Predecessor, State, Waiter};
 use crate::coordinator::{LossReason, Output};
 use crate::election::records::{CandidateRecord, decode};
 use crate::error::{Error, ErrorKind};
@@ -192,14 +192,14 @@ impl State {
         };
         let Waiter { caller, candidacy } = waiter;
         let vacant_since = self.vacant_before.take();
-        out.push(Output::Deliver(Delivery::Elected {
+        out.push(Output::Deliver(Delivery::Elected(Elected {
             caller,
             candidacy,
             leadership,
             stamp,
             predecessor,
             vacant_since,
-        }));
+        })));
     }
 
     fn on_resigned(&mut self, committed: bool, out: &mut Outputs) {

@@ -75,19 +75,23 @@ pub enum Predecessor {
     },
 }
 
+/// `caller` leads.
+#[derive(Debug)]
+pub(super) struct Elected {
+    pub(super) caller: u64,
+    pub(super) candidacy: Candidacy,
+    pub(super) leadership: u64,
+    pub(super) stamp: Stamp,
+    pub(super) predecessor: Predecessor,
+    /// Since when nobody had led, as far as this process saw.
+    pub(super) vacant_since: Option<Instant>,
+}
+
 /// What callers are given.
 #[derive(Debug)]
 pub(super) enum Delivery {
-    /// `caller` leads.
-    Elected {
-        caller: u64,
-        candidacy: Candidacy,
-        leadership: u64,
-        stamp: Stamp,
-        predecessor: Predecessor,
-        /// Since when nobody had led, as far as this process saw.
-        vacant_since: Option<Instant>,
-    },
+    /// A caller leads.
+    Elected(Elected),
     /// `caller` cannot stand.
     Rejected { caller: u64, error: Error },
     /// The grant `leadership` ends now; its holder has to let go.
