@@ -140,6 +140,12 @@ impl Faults {
         })
     }
 
+    /// The revision of the latest commit in a namespace, 0 if nothing was ever committed.
+    #[must_use]
+    pub fn revision(&self, namespace: &str) -> Revision {
+        self.store.with(|state, _| state.named(namespace).map_or(Revision::new(0), Namespace::revision))
+    }
+
     /// Forgets the last `commits` of a namespace, of those [recorded](Self::record), with the sessions that were opened and
     /// ended meanwhile, as a failover does that lost writes. Answers how many were forgotten.
     ///

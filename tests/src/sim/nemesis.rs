@@ -68,8 +68,10 @@ impl Cluster {
                 self.counters.add(Counter::Forgotten);
                 let commits = usize::try_from(commits).unwrap_or(1);
                 let fault = self.recorder.fault("forget", None);
-                self.server.memory().faults().forget(NAMESPACE, commits, self.plan.ttl);
-                self.recorder.forgot(self.counters.get(Counter::Forgotten));
+                let faults = self.server.memory().faults();
+                let revision = faults.revision(NAMESPACE);
+                faults.forget(NAMESPACE, commits, self.plan.ttl);
+                self.recorder.forgot(self.counters.get(Counter::Forgotten), revision);
                 let hold = self.plan.ttl;
                 self.later(hold, move |cluster| cluster.recorder.healed(fault));
             }

@@ -5,6 +5,7 @@ mod excuses;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ha_core::spi::Revision;
 use ha_core::{Grant, LossReason, Standing, Token};
 
 use super::cluster::Life;
@@ -41,10 +42,9 @@ struct State {
     forgot: Option<u64>,
     /// What processes hold, as the history does not say any more since an administrator ended their sessions.
     excused: Vec<Open>,
-    /// Processes whose ended session a store that forgets has brought back, and the largest token granted until then: grants up to that were taken away.
+    /// Processes whose ended session a store that forgets has brought back, and the largest token of what was stored until then: that was taken away.
     pardoned: BTreeMap<(String, u64), u64>,
-    /// The largest token that was granted, and the same when the store forgot for the last time.
-    newest: u64,
+    /// The largest token of what was stored when the store forgot for the last time.
     newest_forgotten: u64,
     /// The nodes of all sessions.
     sessions: BTreeMap<String, String>,
@@ -181,12 +181,12 @@ impl Recorder {
         self.push(&mut state, "nemesis", 1, Event::Phase { phase: Phase::Liveness });
     }
 
-    /// The store forgot its latest commits.
-    pub(super) fn forgot(&self, generation: u64) {
+    /// The store forgot its latest commits, the last of them at `revision`.
+    pub(super) fn forgot(&self, generation: u64, revision: Revision) {
         let mut state = self.state();
         state.forgot = Some(self.world.now());
         state.generation = generation;
-        state.newest_forgotten = state.newest;
+        state.newest_forgotten = revision.as_u64();
         self.push(&mut state, "store", 1, Event::Discontinuity { generation });
     }
 
@@ -231,7 +231,6 @@ impl Recorder {
         if state.last_holder.insert(name, life.name.clone()).is_some_and(|last| last != life.name) {
             self.counters.add(Counter::MovedNode);
         }
-        state.newest = state.newest.max(token);
         self.noticed_by(&mut state, &life.name);
         let event = Event::Granted { recipe, name: name.to_owned(), call, grant: number, token };
         self.push(&mut state, &life.name, life.incarnation, event);
