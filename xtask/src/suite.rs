@@ -35,7 +35,7 @@ pub(crate) fn doctests(workspace: &Workspace) -> Result<Verdict, Failure> {
     Ok(Verdict::Passed)
 }
 
-/// Unit tests and suites, by nextest where it is installed; a failed one does not hide the others. Those of real servers are
+/// Unit tests and suites, by nextest where it is installed (`.config/nextest.toml` says which run alone); a failed one does not hide the others. Those of real servers are
 /// left out here, or show as ignored: they have a stage of their own.
 pub(crate) fn tests(workspace: &Workspace) -> Result<Verdict, Failure> {
     let mut tests = if command::succeeds(&mut workspace.cargo(["nextest", "--version"])) {
