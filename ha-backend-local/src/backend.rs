@@ -14,7 +14,7 @@ use crate::session::{Lease, LocalSession};
 use crate::site::Site;
 use crate::step::Step;
 
-const OPEN: &str = "open session";
+const OPEN: &str = "open a session";
 
 /// A file as a store for the processes of one machine.
 ///

@@ -74,6 +74,8 @@
 //! A case that the backend or its harness cannot serve shows as ignored, with its reason, and the number of ignored cases is pinned by the caller: it cannot grow unseen.
 //! Without a store all cases show as ignored; with `HA_TEST_REQUIRE=1` in the environment they fail.
 //!
+//! Faults on the way of a node to the store need nothing but the contract: [`Ways`] makes them for any backend.
+//!
 //! Each case has a namespace, a runtime and a bound in time of its own, so that a server can be shared by all of them. The command line is that of
 //! libtest: filter by a part of a name, `--exact`, `--list`, `--test-threads`.
 //!
@@ -105,6 +107,7 @@ pub mod sim;
 mod suite;
 pub mod verbs;
 mod verdict;
+mod ways;
 
 pub use case::{Case, CaseFuture, Need};
 pub use context::Context;
@@ -113,3 +116,4 @@ pub use harness::{Harness, Missing, Store};
 pub use memory::MemoryHarness;
 pub use suite::run;
 pub use verdict::{Verdict, judge};
+pub use ways::Ways;

@@ -1,36 +1,28 @@
 //! The suite on a file. All nodes of a case are in one process; what processes add is in the other tests.
 #![expect(clippy::unwrap_used, reason = "a case fails by panicking")]
 
-mod unhurried;
-
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use ha_backend_local::{LocalBackend, LocalConfig};
 use ha_conformance::servers::Folder;
-use ha_conformance::{Fault, FaultKind, Faults, Harness, Missing, Store};
+use ha_conformance::{Fault, FaultKind, Faults, Harness, Missing, Store, Ways};
 use ha_core::runtime::TokioRuntime;
 use ha_core::spi::{Backend, Name, Outcome, Page, Session, SessionRequest, Txn};
 use rusqlite::Connection;
 
-use unhurried::Unhurried;
-
-/// What cannot happen to the nodes of one process on a file:
-///
-/// * `Commits`, `CutReplies`, `Slow`: there is no way to the store on which a request or a reply could be lost, late or repeated.
-/// * `Cut`, `FailRenewals`: a file is out of reach for a whole process, and there are tests for that (`faults`, and the platform of the examples); not for one
-///   of the nodes in it.
-/// * `Forget`: no session lives long enough to see a store that goes back; `faults` has a loss of power.
-const IGNORED: usize = 94;
+/// What needs a store that forgets and goes on. A file that goes back ends all sessions instead: `faults` has a loss of power, and files that are deleted or replaced.
+const IGNORED: usize = 38;
 
 fn main() -> ExitCode {
     ha_conformance::run(LocalHarness, IGNORED)
 }
+
+/// How long a request waits for the file, as by default.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 struct LocalHarness;
@@ -41,7 +33,7 @@ impl Harness for LocalHarness {
     }
 
     fn store(&self) -> Result<Arc<dyn Store>, Missing> {
-        Ok(Arc::new(LocalStore { folder: Arc::new(Folder::new("local")), unhurried: Arc::default() }))
+        Ok(Arc::new(LocalStore { folder: Arc::new(Folder::new("local")), ways: Ways::new(PATIENCE) }))
     }
 
     fn ttl(&self) -> Duration {
@@ -53,8 +45,8 @@ impl Harness for LocalHarness {
 #[derive(Clone, Debug)]
 struct LocalStore {
     folder: Arc<Folder>,
-    /// Which nodes take their time.
-    unhurried: Arc<Mutex<BTreeMap<Name, Arc<AtomicBool>>>>,
+    /// How the nodes come to it. Between a process and its file there is nothing that could break for one node only.
+    ways: Ways,
 }
 
 impl LocalStore {
@@ -64,10 +56,6 @@ impl LocalStore {
 
     fn backend(&self) -> Arc<dyn Backend> {
         Arc::new(LocalBackend::new(LocalConfig::new(self.path())))
-    }
-
-    fn takes_its_time(&self, node: &Name) -> Arc<AtomicBool> {
-        Arc::clone(self.unhurried.lock().unwrap().entry(node.clone()).or_default())
     }
 
     /// Takes the list of changes away, as an administrator does after a restore: whoever has not read them misses them.
@@ -88,7 +76,7 @@ impl LocalStore {
 
 impl Store for LocalStore {
     fn connect(&self, node: &Name) -> Arc<dyn Backend> {
-        Arc::new(Unhurried { backend: self.backend(), takes_its_time: self.takes_its_time(node) })
+        self.ways.lead(node, self.backend())
     }
 
     fn faults(&self) -> Option<Arc<dyn Faults>> {
@@ -99,13 +87,11 @@ impl Store for LocalStore {
 #[async_trait]
 impl Faults for LocalStore {
     fn offers(&self, kind: FaultKind) -> bool {
-        use FaultKind::{Delete, Expire, InterruptWatches, YieldAlways};
-        matches!(kind, Delete | Expire | InterruptWatches | YieldAlways)
+        matches!(kind, FaultKind::Delete | FaultKind::Expire) || self.ways.offers(kind)
     }
 
     async fn inject(&self, fault: Fault) {
         match fault {
-            Fault::YieldAlways(node) => self.takes_its_time(&node).store(true, Ordering::Release),
             Fault::InterruptWatches(_) => self.forget_changes(),
             Fault::Expire(session) => {
                 let administrator = self.administrator(&Name::parse("any").unwrap()).await;
@@ -124,7 +110,7 @@ impl Faults for LocalStore {
                 );
                 administrator.close().await.unwrap();
             }
-            other => panic!("not offered: {other:?}"),
+            other => self.ways.inject(other).await,
         }
     }
 }
