@@ -60,6 +60,16 @@ impl Ear {
         Self(heard.ok())
     }
 
+    /// Also wakes up when the file at `path` is moved or deleted: whoever looks then sees that.
+    pub(crate) fn watch_over(&self, path: &Path) {
+        let Some(instance) = &self.0 else { return };
+        // ATTRIB tells of the deletion of a file that is still open.
+        let gone = WatchFlags::MOVE_SELF | WatchFlags::DELETE_SELF | WatchFlags::ATTRIB;
+        if let Err(error) = inotify::add_watch(instance, path, gone) {
+            tracing::debug!(%error, "that the file of the local store is moved is noticed later");
+        }
+    }
+
     /// What becomes readable when the bell rings.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.0.as_ref().map(AsFd::as_fd)

@@ -47,6 +47,7 @@ mod hub;
 mod inbox;
 mod keys;
 mod life;
+mod mark;
 mod peers;
 mod queue;
 mod reader;

@@ -42,6 +42,7 @@ impl Boot {
 #[derive(Debug)]
 pub(crate) struct Life {
     file: File,
+    path: PathBuf,
     boot: Boot,
     /// The deadline that everybody who ends sessions can read at the least.
     deadline: Mutex<Moment>,
@@ -61,25 +62,37 @@ impl Life {
     pub(crate) fn create(folder: &Path, boot: Boot, number: Number, deadline: Moment) -> io::Result<Self> {
         // What is left of an attempt that was rolled back.
         remove(folder, number);
-        let file = OpenOptions::new().write(true).create_new(true).open(path(folder, number))?;
+        let path = path(folder, number);
+        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
         file.write_all_at(&encode(boot, deadline), 0)?;
-        Ok(Self { file, boot, deadline: Mutex::new(deadline) })
+        Ok(Self { file, path, boot, deadline: Mutex::new(deadline) })
     }
 
     /// Puts the deadline off to `deadline`.
     ///
     /// # Errors
-    /// If the file cannot be written, or was deleted, so that nobody sees what is written to it.
+    /// If the file cannot be written, or was deleted or moved, so that nobody sees what is written to it.
     pub(crate) fn renew(&self, clock: MachineClock, deadline: Moment) -> io::Result<Renewed> {
         let mut before = lock(&self.deadline);
         let next = deadline.max(*before);
         self.file.write_all_at(&encode(self.boot, next), 0)?;
-        if self.file.metadata()?.nlink() == 0 {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "the file of the session was deleted"));
+        if !self.is_found()? {
+            let reason = "the file of the session was deleted or moved";
+            return Err(io::Error::new(io::ErrorKind::NotFound, reason));
         }
         let in_time = clock.now() < *before;
         *before = next;
         Ok(if in_time { Renewed::InTime } else { Renewed::Late })
+    }
+
+    /// Whether others find what is written to it: also after the folder was moved they look where it was.
+    fn is_found(&self) -> io::Result<bool> {
+        let id = |found: fs::Metadata| (found.dev(), found.ino());
+        match fs::metadata(&self.path) {
+            Ok(found) => Ok(id(found) == id(self.file.metadata()?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -107,11 +120,6 @@ pub(crate) fn latest_deadline(folder: &Path, boot: Boot) -> io::Result<Option<Mo
         }
     }
     Ok(latest)
-}
-
-/// Removes the files of all sessions: another boot has ended them.
-pub(crate) fn remove_all(folder: &Path) -> io::Result<()> {
-    files(folder)?.into_iter().try_for_each(fs::remove_file)
 }
 
 fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
@@ -193,8 +201,16 @@ mod tests {
         let clock = MachineClock::find().unwrap();
         let life =
             Life::create(folder.path(), boot(), Number(7), clock.now() + Duration::from_secs(60)).unwrap();
+        let renew = || life.renew(clock, clock.now() + Duration::from_secs(90));
+        let there = folder.path().join("there");
+        std::fs::rename(path(folder.path(), Number(7)), &there).unwrap();
+        assert!(renew().is_err(), "moved");
+        std::fs::write(path(folder.path(), Number(7)), "another one").unwrap();
+        assert!(renew().is_err(), "replaced");
+        std::fs::rename(&there, path(folder.path(), Number(7))).unwrap();
+        assert_eq!(renew().unwrap(), Renewed::InTime);
         remove(folder.path(), Number(7));
-        assert!(life.renew(clock, clock.now() + Duration::from_secs(90)).is_err());
+        assert!(renew().is_err(), "deleted");
     }
 
     #[test]

@@ -53,6 +53,7 @@ pub(crate) struct Reader {
 pub(crate) fn serve(shared: &Arc<Shared>) {
     let ear = Ear::open(&shared.folder);
     let Some(connection) = open(shared) else { return };
+    ear.watch_over(&shared.config.path);
     let peers = Peers::new(Arc::clone(shared));
     let shared = Arc::clone(shared);
     let mut reader = Reader {

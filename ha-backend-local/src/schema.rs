@@ -62,7 +62,7 @@ const TABLES: &str = "
 pub(crate) struct State {
     /// The revision of the latest commit.
     pub(crate) revision: i64,
-    /// Until when nothing is granted.
+    /// Until when nothing is granted: there was another file before.
     pub(crate) hold_until: Moment,
     /// Changes up to this revision are no longer listed.
     pub(crate) trimmed: i64,
@@ -143,35 +143,58 @@ pub(crate) fn look(connection: &Connection, boot: &str) -> Result<Found, Failure
     }
 }
 
-/// Makes a store in an empty file, which grants nothing before `hold_until`.
-pub(crate) fn create(connection: &mut Connection, boot: &str, hold_until: Moment) -> Result<(), Failure> {
+/// What the store that was at the path before leaves to the one that is there now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Legacy {
+    /// Its last grant is believed in until then.
+    pub(crate) hold_until: Moment,
+    /// A revision of it that it reached in this boot, or in the one before.
+    pub(crate) revision: i64,
+}
+
+impl Legacy {
+    /// Larger than each of its revisions, and than those of a store that was deleted without a trace.
+    fn first_revision(self) -> i64 {
+        (wall_nanos() >> WALL_SHIFT).cast_signed().max(self.revision.saturating_add(BOOT_STEP))
+    }
+}
+
+/// Makes a store in an empty file.
+pub(crate) fn create(connection: &mut Connection, boot: &str, legacy: Legacy) -> Result<(), Failure> {
     let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     step.execute_batch(TABLES)?;
     step.pragma_update(None, "application_id", APPLICATION)?;
     step.pragma_update(None, "user_version", FORMAT)?;
     step.execute(
         "INSERT INTO store VALUES (1, ?1, ?2, ?3, ?1, ?1)",
-        params![first_revision(), boot, hold_until.0.cast_signed()],
+        params![legacy.first_revision(), boot, legacy.hold_until.0.cast_signed()],
     )?;
     Ok(step.commit()?)
 }
 
-/// Ends what an earlier boot left, and begins another history above it.
-pub(crate) fn begin_boot(connection: &mut Connection, boot: &str) -> Result<(), Failure> {
+/// Lets a store that was moved to the place of another one go on above both.
+pub(crate) fn replace(connection: &mut Connection, legacy: Legacy) -> Result<(), Failure> {
     let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    step.execute_batch(
-        "DELETE FROM entries WHERE owner IS NOT NULL; DELETE FROM sessions; DELETE FROM changes;",
-    )?;
     step.execute(
-        "UPDATE store SET revision = max(revision + ?1, ?2), boot = ?3, hold_until = 0",
-        params![BOOT_STEP, first_revision(), boot],
+        "UPDATE store SET revision = max(revision + ?1, ?2), hold_until = max(hold_until, ?3)",
+        params![BOOT_STEP, legacy.first_revision(), legacy.hold_until.0.cast_signed()],
     )?;
     step.execute("UPDATE store SET trimmed = revision, membership = revision", [])?;
     Ok(step.commit()?)
 }
 
-fn first_revision() -> i64 {
-    (wall_nanos() >> WALL_SHIFT).cast_signed()
+/// Ends what an earlier boot left, and begins another history above it.
+pub(crate) fn begin_boot(connection: &mut Connection, boot: &str, legacy: Legacy) -> Result<(), Failure> {
+    let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    step.execute_batch(
+        "DELETE FROM entries WHERE owner IS NOT NULL; DELETE FROM sessions; DELETE FROM changes;",
+    )?;
+    step.execute(
+        "UPDATE store SET revision = max(revision + ?1, ?2), boot = ?3, hold_until = ?4",
+        params![BOOT_STEP, legacy.first_revision(), boot, legacy.hold_until.0.cast_signed()],
+    )?;
+    step.execute("UPDATE store SET trimmed = revision, membership = revision", [])?;
+    Ok(step.commit()?)
 }
 
 fn incompatible(reason: &str) -> Error {

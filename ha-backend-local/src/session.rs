@@ -61,7 +61,7 @@ impl LocalSession {
             Error::new(ErrorKind::Unsupported, operation)
                 .because("an observer reads and watches only; open a session with a ttl")
         })?;
-        if self.is_over() { Err(lost(lease.number, operation)) } else { Ok(lease) }
+        if self.is_over() { Err(self.gone(operation)) } else { Ok(lease) }
     }
 
     /// Whether it was seen to be over.
@@ -70,11 +70,10 @@ impl LocalSession {
     }
 
     fn gone(&self, operation: &'static str) -> Error {
-        match &self.lease {
+        self.site.shared.explain_end(match &self.lease {
             Some(lease) => lost(lease.number, operation),
-            None => Error::new(ErrorKind::Closed, operation)
-                .because("this observer was closed, or its store is gone"),
-        }
+            None => Error::new(ErrorKind::Closed, operation).because("this observer was closed"),
+        })
     }
 
     /// Does a step on the database, or nothing.
@@ -262,11 +261,12 @@ fn renew(
     let fail = |error: io::Error| {
         Error::new(ErrorKind::Unavailable, RENEW).because(format_args!("its file cannot be written: {error}"))
     };
-    let renewed = life.renew(shared.clock, deadline).map_err(fail)?;
+    let renewed = life.renew(shared.clock, deadline);
     if shared.is_moved() {
         shared.end_moved();
-        return Err(lost(number, RENEW).into());
+        return Err(shared.explain_end(lost(number, RENEW)).into());
     }
+    let renewed = renewed.map_err(fail)?;
     let checked = reader.read(|connection, state| {
         if is_alive(connection, number)? {
             Ok(Reader::lineage(shared, state))

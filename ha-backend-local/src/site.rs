@@ -19,6 +19,7 @@ use crate::hub::{Holder, Hub};
 use crate::inbox::Inbox;
 use crate::keys::Number;
 use crate::life::Boot;
+use crate::mark::Inodes;
 use crate::queue::{Queue, Refusal};
 use crate::sync::lock;
 use crate::{reader, writer};
@@ -41,10 +42,11 @@ pub(crate) struct Shared {
     pub(crate) queue: Arc<Queue>,
     pub(crate) inbox: Inbox,
     pub(crate) hub: Hub,
-    files: OnceLock<Files>,
+    /// The files of the database, and the gate: one that is deleted, moved or replaced is not of the store any more.
+    files: OnceLock<(Inodes, u64)>,
     holders: Mutex<BTreeMap<Holder, HolderState>>,
     holders_opened: AtomicU64,
-    over: AtomicBool,
+    over: OnceLock<Refusal>,
 }
 
 /// A session or observer of this process.
@@ -52,13 +54,6 @@ pub(crate) struct Shared {
 struct HolderState {
     number: Option<Number>,
     over: Arc<AtomicBool>,
-}
-
-/// The files of the database, by device and inode: a file that is deleted or replaced is not the store any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Files {
-    database: (u64, u64),
-    log: (u64, u64),
 }
 
 /// Keeps the threads of a store running.
@@ -146,7 +141,7 @@ impl Shared {
             files: OnceLock::new(),
             holders: Mutex::default(),
             holders_opened: AtomicU64::new(0),
-            over: AtomicBool::new(false),
+            over: OnceLock::new(),
             config,
         })
     }
@@ -191,14 +186,14 @@ impl Shared {
         self.files.get().is_some()
     }
 
-    /// Whether the file was deleted or replaced, so that others would not see what we do to it.
+    /// Whether a file was deleted, moved or replaced, so that others would not see what we do to it.
     pub(crate) fn is_moved(&self) -> bool {
         self.files.get().is_some_and(|files| self.look_at_files() != Some(*files))
     }
 
     /// The store cannot be used any more: everything that holds it ends.
     pub(crate) fn end(&self, refusal: &Refusal) {
-        if self.over.swap(true, Ordering::AcqRel) {
+        if self.over.set(refusal.clone()).is_err() {
             return;
         }
         tracing::warn!(store = %self.config.path.display(), reason = refusal.reason, "the local store is given up");
@@ -213,7 +208,7 @@ impl Shared {
         self.end(&Refusal {
             kind: ErrorKind::Unavailable,
             reason: format!(
-                "{} was deleted or replaced while it was used; a new session uses what is there now",
+                "{} was deleted, moved or replaced while it was used; a new session uses what is there now",
                 self.config.path.display()
             ),
         });
@@ -221,7 +216,15 @@ impl Shared {
 
     /// Whether the store cannot be used any more.
     pub(crate) fn is_over(&self) -> bool {
-        self.over.load(Ordering::Acquire)
+        self.over.get().is_some()
+    }
+
+    /// The error of a request of a session or observer that is over; `otherwise`, unless that is because the store is.
+    pub(crate) fn explain_end(&self, otherwise: Error) -> Error {
+        match self.over.get() {
+            Some(refusal) => otherwise.because(&refusal.reason),
+            None => otherwise,
+        }
     }
 
     /// Why nothing can be written now: who is inside the gate.
@@ -240,9 +243,9 @@ impl Shared {
         }
     }
 
-    fn look_at_files(&self) -> Option<Files> {
-        let id = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
-        Some(Files { database: id(&self.config.path)?, log: id(&beside(&self.config.path, "-wal"))? })
+    fn look_at_files(&self) -> Option<(Inodes, u64)> {
+        let files = Inodes::look(&self.config.path).ok().filter(|files| files.are_complete())?;
+        Some((files, fs::metadata(self.folder.join("gate")).ok()?.ino()))
     }
 }
 

@@ -8,13 +8,13 @@ use std::time::Duration;
 use ha_core::{Error, ErrorKind};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::clock::Moment;
 use crate::config::Durability;
 use crate::error::{Failure, is_busy};
 use crate::keys::Number;
 use crate::life;
+use crate::mark::{Inodes, Mark};
 use crate::queue::{Job, Refusal};
-use crate::schema::{self, Found};
+use crate::schema::{self, Found, Legacy, State};
 use crate::site::Shared;
 use crate::step::Step;
 
@@ -40,15 +40,16 @@ pub(crate) fn serve(shared: &Arc<Shared>) {
     shared.inbox.want();
     let mut batches = 0;
     while shared.queue.wait() {
-        if shared.is_moved() {
-            return shared.end_moved();
-        }
         let Ok(inside) = shared.gate.enter() else {
             return shared.end(&Refusal {
                 kind: ErrorKind::Unavailable,
                 reason: "the locks of the operating system do not work here".into(),
             });
         };
+        // While we waited somebody may have opened what is there now.
+        if shared.is_moved() {
+            return shared.end_moved();
+        }
         let done = batch(shared, &mut connection);
         drop(inside);
         done.publish(shared);
@@ -163,13 +164,17 @@ fn open(shared: &Shared) -> Result<Connection, Error> {
             .because(format_args!("its folder takes no locks: {error}; choose a local disk"))
     })?;
     refuse_read_only(path)?;
+    let before = Inodes::look(path).map_err(|error| unreadable(shared, &error))?;
+    let mark = Mark::read(&shared.folder).map_err(|error| unreadable(shared, &error))?;
+    refuse_torn(path, mark, before)?;
     let mut connection = connect(path).map_err(fail)?;
     connection.busy_timeout(shared.config.timeout).map_err(fail)?;
     let found = schema::look(&connection, shared.boot_text())
         .map_err(|failure| failure.into_error(OPEN, path).on(path.display()))?;
-    prepare(shared, &mut connection, found).map_err(|failure| failure.into_error(OPEN, path))?;
+    prepare(shared, &mut connection, found, mark, before)
+        .map_err(|failure| failure.into_error(OPEN, path))?;
     connection.busy_timeout(BUSY_WAIT).map_err(fail)?;
-    shared.remember_files();
+    remember(shared, &connection, mark, before).map_err(|failure| failure.into_error(OPEN, path))?;
     Ok(connection)
 }
 
@@ -193,7 +198,13 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// Makes the file a store of this boot. What that changes survives a loss of power: revisions are counted on from it.
-fn prepare(shared: &Shared, connection: &mut Connection, found: Found) -> Result<(), Failure> {
+fn prepare(
+    shared: &Shared,
+    connection: &mut Connection,
+    found: Found,
+    mark: Mark,
+    before: Inodes,
+) -> Result<(), Failure> {
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
         return Err(Error::new(ErrorKind::Unsupported, OPEN)
@@ -201,16 +212,16 @@ fn prepare(shared: &Shared, connection: &mut Connection, found: Found) -> Result
             .into());
     }
     connection.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL")?;
+    let is_same = found == Found::Current && mark.is_of(before);
+    let legacy = if is_same { Legacy::default() } else { legacy(shared, mark)? };
     match found {
-        Found::Nothing => schema::create(connection, shared.boot_text(), hold_of_deleted(shared)?)?,
-        Found::EarlierBoot => {
-            schema::begin_boot(connection, shared.boot_text())?;
-            life::remove_all(&shared.folder).map_err(|error| unreadable(shared, &error))?;
-        }
+        Found::Nothing => schema::create(connection, shared.boot_text(), legacy)?,
+        Found::EarlierBoot => schema::begin_boot(connection, shared.boot_text(), legacy)?,
+        Found::Current if !is_same => schema::replace(connection, legacy)?,
         // The log has to be there, so that its loss is noticed.
         Found::Current => connection.execute_batch("BEGIN IMMEDIATE; UPDATE store SET one = 1; COMMIT")?,
     }
-    if found != Found::Current {
+    if !is_same {
         connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         let folder = shared.config.path.parent().unwrap_or(Path::new("/"));
         File::open(folder)
@@ -223,11 +234,42 @@ fn prepare(shared: &Shared, connection: &mut Connection, found: Found) -> Result
     Ok(())
 }
 
-/// Until when a store that is made anew grants nothing: sessions of one that was deleted may still believe in theirs.
-fn hold_of_deleted(shared: &Shared) -> Result<Moment, Error> {
-    let latest =
-        life::latest_deadline(&shared.folder, shared.boot).map_err(|error| unreadable(shared, &error))?;
-    Ok(latest.unwrap_or_default())
+/// Refuses a database beside the log of another one: SQLite would take that for its own.
+fn refuse_torn(path: &Path, mark: Mark, found: Inodes) -> Result<(), Error> {
+    if !mark.is_torn_by(found) {
+        return Ok(());
+    }
+    let reason = "the file was moved, deleted or replaced, and the -wal or -shm beside it belongs to the one before; \
+        do the same with these two";
+    Err(Error::new(ErrorKind::Unavailable, OPEN).on(path.display()).because(reason))
+}
+
+/// What the store that was at the path before leaves: its sessions may still believe in their grants. Files of sessions of earlier boots are removed.
+fn legacy(shared: &Shared, mark: Mark) -> Result<Legacy, Error> {
+    let unreadable = |error| unreadable(shared, &error);
+    // Whoever dies on the way leaves files that the mark does not know.
+    Mark { revision: mark.revision, ..Mark::default() }.write(&shared.folder).map_err(unreadable)?;
+    let latest = life::latest_deadline(&shared.folder, shared.boot).map_err(unreadable)?;
+    Ok(Legacy { hold_until: latest.unwrap_or_default(), revision: mark.revision })
+}
+
+/// Remembers which files are used, here and for whoever opens others at the same path.
+fn remember(shared: &Shared, connection: &Connection, mark: Mark, before: Inodes) -> Result<(), Failure> {
+    let path = &shared.config.path;
+    let files = Inodes::look(path).map_err(|error| unreadable(shared, &error))?;
+    let is_moved = before.database != 0 && before.database != files.database;
+    if is_moved || !files.are_complete() {
+        return Err(Error::new(ErrorKind::Unavailable, OPEN)
+            .on(path.display())
+            .because("it was moved while it was being opened; try again")
+            .into());
+    }
+    if files != mark.files {
+        let revision = State::load(connection)?.revision;
+        Mark { files, revision }.write(&shared.folder).map_err(|error| unreadable(shared, &error))?;
+    }
+    shared.remember_files();
+    Ok(())
 }
 
 fn unreadable(shared: &Shared, error: &std::io::Error) -> Error {

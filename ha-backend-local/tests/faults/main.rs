@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a trial fails by panicking")]
 #![expect(clippy::print_stdout, reason = "what a visitor says is read by the test that sent it")]
 
+mod cut;
 mod disk;
 mod files;
+mod moved;
 mod power;
 mod processes;
 mod site;
@@ -44,13 +46,25 @@ fn run(name: &str, test: fn()) {
 }
 
 fn main() -> ExitCode {
-    if let Some(ended) = start::differently().or_else(|| holder::main(site::connect)).or_else(start::visitor)
+    if let Some(ended) = start::differently()
+        .or_else(|| holder::main(site::connect))
+        .or_else(start::visitor)
+        .or_else(start::cut_off)
     {
         return ended;
     }
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(arguments.test_threads.map_or(THREADS, |threads| threads.min(THREADS)));
-    let tests = [processes::TESTS, stopped::TESTS, files::TESTS, power::TESTS, disk::TESTS, soak::TESTS];
+    let tests = [
+        processes::TESTS,
+        stopped::TESTS,
+        cut::TESTS,
+        files::TESTS,
+        moved::TESTS,
+        power::TESTS,
+        disk::TESTS,
+        soak::TESTS,
+    ];
     let trials = tests.into_iter().flatten().map(|&(name, test)| {
         Trial::test(name, move || {
             run(name, test);

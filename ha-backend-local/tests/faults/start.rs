@@ -19,6 +19,9 @@ const MARK: &str = "HA_TEST_STARTED";
 /// The first argument of a process that looks at a store.
 const VISIT: &str = "--visit";
 
+/// The first argument of a process that is cut off from one for a while.
+const CUT_OFF: &str = "--cut-off";
+
 /// When it is told to (SIGUSR1), forks a child that has every descriptor of its parent, and goes on for a while.
 const FORKING: &str = r#"
 #include <signal.h>
@@ -111,8 +114,36 @@ pub(crate) fn visit(url: &str, many: usize, shell: &str, as_nobody: bool) -> Str
     if as_nobody {
         command.uid(65_534).gid(65_534);
     }
+    said_by(&mut command)
+}
+
+/// What a process says until it ends.
+fn said_by(command: &mut Command) -> String {
     let Output { stdout, stderr, .. } = command.output().unwrap();
     format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr))
+}
+
+/// A process that is cut off for a while, and prints what it sees of that.
+pub(crate) fn cut_off() -> Option<ExitCode> {
+    let orders: Vec<String> = std::env::args().skip(1).collect();
+    let [first, url, ttl, length] = &orders[..] else { return None };
+    if first != CUT_OFF {
+        return None;
+    }
+    let millis = |text: &str| Duration::from_millis(text.parse().unwrap());
+    run(super::cut::be_cut_off(url, millis(ttl), millis(length)));
+    Some(ExitCode::SUCCESS)
+}
+
+/// Lets such a process run; `shell` as for [`visit`].
+pub(crate) fn visit_cut_off(url: &str, ttl: Duration, length: Duration, shell: &str) -> String {
+    let [ttl, length] = [ttl, length].map(|time| time.as_millis().to_string());
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", shell, "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args([CUT_OFF, url, &ttl, &length]);
+    said_by(&mut command)
 }
 
 /// Whether this process may do whatever it wants, so that permissions have to be tried by somebody else.
