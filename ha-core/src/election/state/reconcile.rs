@@ -19,6 +19,9 @@ impl State {
         self.reconciling = true;
         // The next session owns nothing yet that could be forgotten or come back.
         self.look_again = self.session.is_some();
+        // What was gone may be back: an entry of ours that is taken for gone is never deleted.
+        self.record.reset();
+        self.candidates.reset();
         self.vacant_since = None;
         if self.session.is_none() {
             self.finish_reconciling(out);

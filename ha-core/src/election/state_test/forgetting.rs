@@ -5,7 +5,10 @@ use std::time::Duration;
 use super::{State, campaign, scene, standing};
 use crate::coordinator::Input;
 use crate::coordinator::model_test::Process;
+use crate::election::records::Keys;
 use crate::error::{Error, ErrorKind};
+use crate::names::Name;
+use crate::spi::Txn;
 
 const HOLD: Duration = Duration::from_secs(12);
 
@@ -56,6 +59,31 @@ fn a_record_that_the_store_brings_back_is_deleted() {
     scene.forget(1);
     assert_eq!(scene.owned(), 2);
     scene.renew(0);
+    scene.settle();
+    assert_eq!(scene.owned(), 0);
+}
+
+#[test]
+fn a_candidate_that_is_brought_back_is_not_taken_for_gone_because_an_older_view_says_so() {
+    let mut scene = standing(2);
+    scene.let_go(0, 2);
+    scene.settle();
+    assert!(scene.holds(1));
+    let collection = Keys::new("election", &Name::parse("e").unwrap()).candidates;
+    let candidate = scene.store.entries().find(|entry| *entry.key().collection() == collection).unwrap();
+    let deletion = Txn::new().delete(candidate.stamp().clone());
+    let administrator = scene.store.open(scene.now);
+    scene.store.commit(&administrator, &deletion, scene.now).unwrap();
+    scene.hear_all(1);
+    assert!(scene.holds(1), "who leads needs no candidate");
+    // The grant and the deletion. The candidates are listed first, and the watches say nothing yet.
+    scene.forget(2);
+    scene.renew(1);
+    for nth in [1, 0] {
+        scene.execute(1, nth);
+        scene.answer(1, nth);
+    }
+    assert!(!scene.holds(1));
     scene.settle();
     assert_eq!(scene.owned(), 0);
 }
