@@ -6,7 +6,7 @@ use std::time::Duration;
 use ha_conformance::servers::etcd::Etcd;
 use ha_conformance::servers::{Call, Fate, Gate, Gateway};
 use ha_conformance::verbs::{Verbs, only_stamp};
-use ha_core::spi::{Committed, Naming, Outcome, Session, Stamp, Txn};
+use ha_core::spi::{Committed, Naming, Outcome, Session, Txn};
 
 use super::site::{self, Wrap, key};
 use super::{Test, wire};
@@ -16,8 +16,18 @@ pub(crate) const TESTS: &[Test] = &[
     ("late::a_copy_that_arrives_when_its_guard_is_true_again_is_not_applied", late_copies),
 ];
 
-/// The kinds of commits: each is guarded by what it finds, and undone so that its guard is true again where that is possible.
-const KINDS: [&str; 5] = ["create owned", "create unique", "create persistent", "update", "delete"];
+/// The kinds of commits: each is guarded by what it finds, and undone so that its guard is true again where that is possible. A commit of
+/// one own unique entry leaves a trace of its own; several operations stand or fall together.
+const KINDS: [&str; 8] = [
+    "create owned",
+    "create unique",
+    "create persistent",
+    "update",
+    "delete",
+    "delete unique",
+    "create two",
+    "update and delete",
+];
 
 /// What the next commit of the node meets; later ones pass.
 type Next = Arc<Mutex<Option<Fate>>>;
@@ -38,21 +48,32 @@ async fn session(etcd: &Etcd, next: &Next, wrap: Wrap<'_>) -> (Arc<dyn Session>,
     (site::session(&*backend, "node").await, ways)
 }
 
-/// What a commit of this kind finds, and the commit.
-async fn prepare(session: &dyn Session, kind: &str, name: &str) -> (Option<Stamp>, Txn) {
-    let key = key(name);
+/// The entries of a commit, in the order of its operations; most have only the first.
+fn names(name: &str) -> [String; 2] {
+    [name.to_owned(), format!("{name}-too")]
+}
+
+/// Lays out what a commit of this kind finds; the commit.
+async fn prepare(session: &dyn Session, kind: &str, name: &str) -> Txn {
+    let [key, other] = names(name).map(|name| key(&name));
     match kind {
-        "create owned" => (None, Txn::new().create_owned(key, "new", Naming::Reusable)),
-        "create unique" => (None, Txn::new().create_owned(key, "new", Naming::Unique)),
-        "create persistent" => (None, Txn::new().create_persistent(key, "new", Naming::Reusable)),
-        "update" => {
-            let stamp = session.put(&key, "old").await;
-            (Some(stamp.clone()), Txn::new().update(stamp, "new"))
+        "create owned" => Txn::new().create_owned(key, "new", Naming::Reusable),
+        "create unique" => Txn::new().create_owned(key, "new", Naming::Unique),
+        "create persistent" => Txn::new().create_persistent(key, "new", Naming::Reusable),
+        "create two" => {
+            let txn = Txn::new().create_owned(key, "new", Naming::Reusable);
+            txn.create_persistent(other, "new", Naming::Reusable)
         }
-        _ => {
-            let stamp = session.put(&key, "old").await;
-            (Some(stamp.clone()), Txn::new().delete(stamp))
+        "update" => Txn::new().update(session.put(&key, "old").await, "new"),
+        "update and delete" => {
+            let txn = Txn::new().update(session.put(&key, "old").await, "new");
+            txn.delete(session.put(&other, "old").await)
         }
+        "delete unique" => {
+            let created = session.apply(Txn::new().create_owned(key, "old", Naming::Unique)).await;
+            Txn::new().delete(only_stamp(created))
+        }
+        _ => Txn::new().delete(session.put(&key, "old").await),
     }
 }
 
@@ -68,17 +89,18 @@ fn lost_replies() {
     site::runtime().block_on(async {
         let next = Next::default();
         let (session, _ways) = session(&etcd, &next, &|backend| backend).await;
-        for (number, kind) in KINDS.into_iter().cycle().take(15).enumerate() {
+        for (number, kind) in KINDS.into_iter().cycle().take(3 * KINDS.len()).enumerate() {
             let name = format!("lost-{number}");
-            let (_, txn) = prepare(&*session, kind, &name).await;
+            let txn = prepare(&*session, kind, &name).await;
             let doubts = session.doubts();
             *next.lock().unwrap() = Some(Fate::LoseReply);
             let committed = commit(&*session, kind, txn).await;
             assert!(next.lock().unwrap().is_none(), "{kind}: no reply was lost");
             assert!(session.doubts() > doubts, "{kind}: operators are not told of the lost reply");
-            let entry = session.read(&key(&name)).await;
-            let stamp = committed.stamps.into_iter().next().flatten();
-            assert_eq!(entry.map(|entry| entry.stamp().clone()), stamp, "{kind}");
+            for (name, stamp) in names(&name).iter().zip(committed.stamps) {
+                let entry = session.read(&key(name)).await;
+                assert_eq!(entry.map(|entry| entry.stamp().clone()), stamp, "{kind}: {name}");
+            }
         }
         session.close().await.unwrap();
     });
@@ -95,31 +117,32 @@ pub(crate) fn late_copies_on(etcd: &Etcd, wrap: Wrap<'_>) {
         let (session, _ways) = session(etcd, &next, wrap).await;
         let judge = site::session(&*site::connect(&site::url(etcd)), "judge").await;
         let (gate, mut expected) = (Gate::new(), Vec::new());
-        for (number, kind) in KINDS.into_iter().cycle().take(10).enumerate() {
+        for (number, kind) in KINDS.into_iter().cycle().take(2 * KINDS.len()).enumerate() {
             let name = format!("late-{number}");
-            let (_, txn) = prepare(&*session, kind, &name).await;
+            let txn = prepare(&*session, kind, &name).await;
             // Also behind the answers of its members: each copy is the same bytes.
             *next.lock().unwrap() = Some(Fate::Hold(gate.clone()));
-            let stamp = commit(&*session, kind, txn).await.stamps.into_iter().next().flatten();
-            // Where there is something, it goes; then the guard of a creation is true again.
-            let left = match (kind, stamp) {
-                ("update", Some(stamp)) => {
-                    Some(only_stamp(session.apply(Txn::new().update(stamp, "later")).await))
-                }
-                (_, Some(stamp)) => {
-                    session.apply(Txn::new().delete(stamp)).await;
-                    None
-                }
-                (_, None) => Some(session.put(&key(&name), "old").await),
-            };
-            expected.push((kind, name, left));
+            for (name, stamp) in names(&name).into_iter().zip(commit(&*session, kind, txn).await.stamps) {
+                // Where there is something, it goes; then the guard of a creation is true again.
+                let left = match (kind, stamp) {
+                    ("update", Some(stamp)) => {
+                        Some(only_stamp(session.apply(Txn::new().update(stamp, "later")).await))
+                    }
+                    (_, Some(stamp)) => {
+                        session.apply(Txn::new().delete(stamp)).await;
+                        None
+                    }
+                    (_, None) => Some(session.put(&key(&name), "old").await),
+                };
+                expected.push((kind, name, left));
+            }
         }
-        assert_eq!(gate.waiting(), expected.len(), "each of them has a copy that is still under way");
+        assert_eq!(gate.waiting(), 2 * KINDS.len(), "each of them has a copy that is still under way");
         gate.open();
         tokio::time::sleep(Duration::from_secs(2)).await;
         for (kind, name, left) in expected {
             let found = judge.read(&key(&name)).await.map(|entry| entry.stamp().clone());
-            assert_eq!(found, left, "{kind}: a late copy was applied");
+            assert_eq!(found, left, "{kind}: a late copy was applied to {name}");
         }
         session.close().await.unwrap();
         judge.close().await.unwrap();
