@@ -67,9 +67,9 @@ pub(crate) fn can_shift() -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// The library, compiled once per process that needs it.
+/// The library, compiled once per process that needs it, where `cargo clean` removes it.
 fn forking_library() -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("ha-forking-{}", std::process::id()));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("forking-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let (source, library) = (folder.join("forking.c"), folder.join("forking.so"));
     std::fs::write(&source, FORKING).unwrap();
