@@ -73,7 +73,7 @@ fn a_candidate_that_is_brought_back_is_not_taken_for_gone_because_an_older_view_
     let candidate = scene.store.entries().find(|entry| *entry.key().collection() == collection).unwrap();
     let deletion = Txn::new().delete(candidate.stamp().clone());
     let administrator = scene.store.open(scene.now);
-    scene.store.commit(&administrator, &deletion, scene.now).unwrap();
+    assert!(scene.store.commit(&administrator, &deletion, scene.now).unwrap().committed().is_some());
     scene.hear_all(1);
     assert!(scene.holds(1), "who leads needs no candidate");
     // The grant and the deletion. The candidates are listed first, and the watches say nothing yet.
