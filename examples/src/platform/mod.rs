@@ -5,7 +5,8 @@
 //!
 //! Where to read first: `timers` is leader election with exactly-once output, `sensors` many elections over one session,
 //! `maintenance` a mutex, `gate` and `resource` what fencing tokens are for, `member` what runs in the process of a node,
-//! `story` what is done to the nodes, `process` how.
+//! `story` what is done to the nodes, `process` how. `pulse` tells a slow platform from a machine that stood still: bounds in time do not count that, and
+//! whether anything ran twice does not ask for it.
 
 mod clock;
 mod failure;
@@ -18,6 +19,7 @@ mod node;
 mod options;
 mod outbox;
 mod process;
+mod pulse;
 mod records;
 mod report;
 mod resource;
@@ -85,6 +87,7 @@ async fn play(
     let clock = Clock::start(Arc::clone(&runtime));
     let view = if options.json { View::Json } else { View::Text(Narrator::new(colour)) };
     let timeline = Timeline::create(folder, clock.clone(), view, output)?;
+    pulse::watch(folder, clock.clone(), timeline.clone())?;
     let fenced = options.sabotage != Some(Sabotage::OpenGate);
     let resource = Arc::new(Resource::create(folder, clock.clone(), timeline.clone(), fenced)?);
     let world = World::create(folder, &inputs.sensors, clock.clone())?;

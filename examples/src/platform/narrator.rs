@@ -137,6 +137,9 @@ impl Narrator {
             Event::Trouble { node, message } => {
                 (node.as_deref().unwrap_or(""), format!("trouble: {message}"), Paint::Bad)
             }
+            Event::Stalled { since } => {
+                ("", format!("the machine stood still for {}", span(at.since(*since))), Paint::Dim)
+            }
             Event::Stopping => {
                 self.ending = true;
                 ("", "The run ends.".into(), Paint::Bold)

@@ -3,11 +3,12 @@
 //! It stands for a database or a device outside of the platform. It knows nothing about elections, locks and nodes that are
 //! down; it sees tokens.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::clock::Clock;
+use super::clock::{Clock, Moment};
 use super::failure::Failure;
 use super::gate::{Gate, Stale};
 use super::records::{
@@ -32,6 +33,8 @@ struct State {
     polls: OutputFile,
     sections: OutputFile,
     refused: OutputFile,
+    /// When the latest poll of each sensor began.
+    polled: BTreeMap<String, Moment>,
     failed: Option<Failure>,
 }
 
@@ -49,6 +52,7 @@ impl Resource {
             polls: OutputFile::create(folder, POLLS)?,
             sections: OutputFile::create(folder, SECTIONS)?,
             refused: OutputFile::create(folder, REFUSED)?,
+            polled: BTreeMap::new(),
             failed: None,
         };
         write_counter(folder, 0)?;
@@ -101,7 +105,10 @@ impl Resource {
                     state.ticks.append(&TickRecord { tick, at, node: node.clone(), token });
                 }
             }
-            Write::Poll(poll) => state.polls.append(&PollRecord { poll, node, token }),
+            Write::Poll(poll) => {
+                state.polled.insert(poll.sensor.clone(), poll.start);
+                state.polls.append(&PollRecord { poll, node, token });
+            }
             Write::Section(section) => {
                 let written = write_counter(&self.folder, section.value);
                 state.failed = state.failed.take().or(written.err());
@@ -109,6 +116,11 @@ impl Resource {
             }
         }
         Ok(())
+    }
+
+    /// Whether `sensor` was polled by somebody who has looked at it after `since` only.
+    pub(super) fn was_polled(&self, sensor: &str, since: Moment) -> bool {
+        self.lock().polled.get(sensor).is_some_and(|start| *start > since)
     }
 
     /// Fails if an output file could not be written or read.

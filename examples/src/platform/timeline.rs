@@ -46,6 +46,8 @@ pub(super) enum Event {
     Gone { node: String },
     /// Something did not work that should.
     Trouble { node: Option<String>, message: String },
+    /// The machine kept even a thread that only sleeps and writes a byte waiting, from then until now.
+    Stalled { since: Moment },
     /// The end begins: nothing after this has to be taken over.
     Stopping,
 }

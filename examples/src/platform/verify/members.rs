@@ -15,7 +15,9 @@ pub(super) fn check(outputs: &Outputs) -> Check {
         let Some(bound) = bound(outputs, node, at, fault) else { continue };
         lost += 1;
         match sightings(outputs, node).find(|(seen, here)| *seen >= at && !here) {
-            Some((seen, _)) if since(seen, at) <= bound => slowest = slowest.max(since(seen, at)),
+            Some((seen, _)) if since(seen, at) <= bound + outputs.stalled(at, seen) => {
+                slowest = slowest.max(since(seen, at));
+            }
             Some((seen, _)) => problems.push(format!("{node} was lost at {at} and seen until {seen}")),
             None => problems.push(format!("{node} was lost at {at} and seen to the end")),
         }
@@ -28,7 +30,7 @@ pub(super) fn check(outputs: &Outputs) -> Check {
             let is_reason = |(since, other, fault): (Moment, &str, Fault)| {
                 other == node && since <= at && (is_loss(fault) || fault == Fault::ShutsDown)
             };
-            if at < outputs.stopping && !outputs.faults().any(is_reason) {
+            if at < outputs.stopping && !outputs.faults().any(is_reason) && !outlived(outputs, at) {
                 problems.push(format!("{node} was said to be gone at {at}, and nothing had happened to it"));
             }
         }
@@ -44,6 +46,12 @@ fn sightings<'a>(outputs: &'a Outputs, name: &'a str) -> impl Iterator<Item = (M
         Event::Gone { node } if node == name => Some((record.at, false)),
         _ => None,
     })
+}
+
+/// Whether the machine stood still for so long before `at` that a session can have ended meanwhile: it is renewed early enough to bear half of its ttl.
+fn outlived(outputs: &Outputs, at: Moment) -> bool {
+    let from = Moment::from_start(at.since_start().saturating_sub(outputs.crash_bound()));
+    outputs.stalled(from, at) >= outputs.run.ttl() / 2
 }
 
 fn is_loss(fault: Fault) -> bool {
@@ -93,6 +101,20 @@ mod tests {
         let mut outputs = sample();
         outputs.events.insert(3, EventRecord { at: at(2_000), event: Event::Gone { node: "c".into() } });
         complains(&check(&outputs), "c was said to be gone");
+    }
+
+    #[test]
+    fn a_machine_that_stood_still_for_half_a_ttl_is_a_reason_to_be_gone() {
+        let with_stall = |since| {
+            let mut outputs = sample();
+            outputs.events.insert(3, EventRecord { at: at(2_000), event: Event::Gone { node: "c".into() } });
+            outputs
+                .events
+                .insert(3, EventRecord { at: at(1_900), event: Event::Stalled { since: at(since) } });
+            check(&outputs)
+        };
+        assert_eq!(with_stall(900).problems, Vec::<String>::new());
+        complains(&with_stall(901), "c was said to be gone");
     }
 
     #[test]

@@ -68,6 +68,15 @@ impl Outputs {
         self.run.ttl() / 2 + self.run.patience()
     }
 
+    /// For how much of the time between two instants the machine stood still: no bound on the platform counts that.
+    pub(super) fn stalled(&self, from: Moment, until: Moment) -> Duration {
+        let stalls = self.events.iter().filter_map(|record| match record.event {
+            Event::Stalled { since } => Some(record.at.min(until).since(since.max(from))),
+            _ => None,
+        });
+        stalls.sum()
+    }
+
     /// Every poll that was made, whether the resource took its result or not.
     pub(super) fn all_polls(&self) -> Vec<PollRecord> {
         let refused = self.refused.iter().filter_map(|refused| match &refused.write {

@@ -87,7 +87,7 @@ pub(super) fn check_gaps(outputs: &Outputs) -> Check {
         for (start, end) in ends.chain([(outputs.stopping, outputs.stopping)]) {
             let gap = start.since(before);
             longest = longest.max(gap);
-            if gap > bound {
+            if gap > bound + outputs.stalled(before, start) {
                 problems.push(format!(
                     "{} is not polled from {before} to {start}; the bound is {:.2} s",
                     sensor.name,

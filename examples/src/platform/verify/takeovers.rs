@@ -55,11 +55,13 @@ pub(super) fn find(outputs: &Outputs) -> Vec<TakeOver> {
             if since >= outputs.stopping {
                 continue;
             }
-            let bound = match cause {
-                _ if planned => outputs.planned_bound(),
-                "killed" => outputs.death_bound(),
-                _ => outputs.crash_bound(),
-            };
+            let stalled = outputs.stalled(since, until);
+            let bound = stalled
+                + match cause {
+                    _ if planned => outputs.planned_bound(),
+                    "killed" => outputs.death_bound(),
+                    _ => outputs.crash_bound(),
+                };
             found.push(TakeOver {
                 election: election.to_owned(),
                 from: term.node.to_owned(),
@@ -126,7 +128,9 @@ pub(super) fn check_order(outputs: &Outputs) -> Check {
                 continue;
             }
             pairs += 1;
-            if term.end.is_none_or(|end| end > next.start + SAID_WITHIN) {
+            let is_late =
+                |end: Moment| end.since(next.start) > SAID_WITHIN + outputs.stalled(next.start, end);
+            if term.end.is_none_or(is_late) {
                 problems.push(format!(
                     "{} still led {election} (token {}) when {} was granted it (token {}) at {}",
                     term.node, term.token, next.node, next.token, next.start
@@ -205,9 +209,10 @@ fn terms(outputs: &Outputs) -> BTreeMap<&str, Vec<Term<'_>>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{check, check_order, find};
-    use crate::platform::timeline::{Event, Fault};
+    use super::{TakeOver, check, check_order, find};
+    use crate::platform::timeline::{Event, EventRecord, Fault};
     use crate::platform::verify::sample::{at, complains, sample};
+    use std::time::Duration;
 
     /// When `b` follows `a`, in the sample: the kill is at 3 s, the ttl is 2 s.
     fn follow(millis: u64) -> super::Check {
@@ -224,6 +229,25 @@ mod tests {
     fn a_take_over_after_its_bound_is_found() {
         assert_eq!(follow(6_000).problems, Vec::<String>::new(), "a ttl and a second is the bound");
         complains(&follow(6_001), "b took timers over from a (killed at 3.000 s) after 3.001 s");
+    }
+
+    #[test]
+    fn what_the_machine_stood_still_is_added_to_a_bound_and_no_more() {
+        let with_stall = |millis: u64| {
+            let mut outputs = sample();
+            for record in &mut outputs.events {
+                if matches!(&record.event, Event::Leads { token: 20, .. }) {
+                    record.at = at(millis);
+                }
+            }
+            // Half of it was before the kill.
+            let stall = Event::Stalled { since: at(2_500) };
+            outputs.events.insert(4, EventRecord { at: at(3_500), event: stall });
+            find(&outputs).remove(0)
+        };
+        let TakeOver { after, bound, .. } = with_stall(6_500);
+        assert_eq!((after, bound), (Some(bound), Duration::from_millis(3_500)));
+        assert!(with_stall(6_501).after > Some(bound));
     }
 
     #[test]

@@ -14,7 +14,9 @@ const LATE_AT_THE_END: Duration = Duration::from_secs(1);
 /// Checks the ticks.
 pub(super) fn check(outputs: &Outputs) -> Check {
     let mut problems = Vec::new();
-    let end = Moment::from_start(outputs.stopping.since_start().saturating_sub(LATE_AT_THE_END));
+    let before = |moment: Moment, by: Duration| Moment::from_start(moment.since_start().saturating_sub(by));
+    let end = before(outputs.stopping, LATE_AT_THE_END);
+    let end = before(end, outputs.stalled(end, outputs.stopping));
     for timer in &outputs.run.inputs.timers {
         let mut emitted: BTreeMap<u64, u32> = BTreeMap::new();
         for record in outputs.ticks.iter().filter(|record| record.tick.timer == timer.name) {
