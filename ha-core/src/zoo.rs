@@ -74,6 +74,12 @@ pub enum Bug {
     EvictedAtOnce,
     /// An acknowledgement counts for whatever is revoked later, too (X4).
     BareAck,
+    /// Each plan is made as if nobody owned anything yet.
+    OwnersForgotten,
+    /// A member does not notice that what it is assigned was deleted.
+    DeletedRecordUnseen,
+    /// A member does not notice that its acknowledgement was deleted.
+    DeletedAckUnseen,
     // Locks and elections.
     /// What a discontinuity forgot is held on to.
     ForgottenGrantsKept,
@@ -133,6 +139,9 @@ impl Bug {
         Self::LeaderNotCompared,
         Self::EvictedAtOnce,
         Self::BareAck,
+        Self::OwnersForgotten,
+        Self::DeletedRecordUnseen,
+        Self::DeletedAckUnseen,
         Self::ForgottenGrantsKept,
         Self::ExpiredGrantHandedOut,
         Self::DeadlineFromReply,

@@ -9,8 +9,7 @@ use crate::workspace::Workspace;
 
 /// How long each recipe is run on seeds that nobody has run before, in seconds.
 const FRESH: &str = "40";
-/// Partitions are not among them until their program has been run on as many seeds as the others; the fixed seeds of the suite are.
-const RECIPES: [&str; 5] = ["mutex", "election", "shared", "group", "store"];
+const RECIPES: [&str; 6] = ["mutex", "election", "shared", "group", "partitions", "store"];
 /// How many seeds two processes have to run alike.
 const ALIKE: &str = "1000";
 /// How many digits of the commit choose the first seed: the product with the seeds of a run stays a seed.

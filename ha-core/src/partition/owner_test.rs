@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Asked, Delivery, Owner, Request};
+use super::{ACK, Asked, Delivery, Owner, RECORD, Request};
 use crate::coordinator::{Context, Input, Machine, Output};
 use crate::error::{Effect, Error, ErrorKind};
 use crate::names::{Key, Name};
@@ -131,6 +131,13 @@ impl Bench {
         let (entries, revision) = (vec![self.entry(&record)], Revision::new(self.revision));
         let event = WatchEvent::Snapshot { entries, revision, lineage: Lineage::default() };
         self.feed(Input::Watched { slot: 0, event });
+    }
+
+    /// The watch in this slot shows that the entry is not there in a later state of the store.
+    fn see_nothing(&mut self, slot: u8, revision: u64) {
+        let (entries, revision) = (Vec::new(), Revision::new(revision));
+        let event = WatchEvent::Snapshot { entries, revision, lineage: Lineage::default() };
+        self.feed(Input::Watched { slot, event });
     }
 
     fn stop(&mut self, partition: u32, token: u64) {
@@ -319,4 +326,51 @@ fn an_entry_that_is_brought_back_while_it_is_written_is_deleted_with_the_life() 
     bench.wait();
     bench.answer_lists(&[old]);
     assert!(matches!(bench.commits[0].1.operations(), [Operation::Delete { .. }]), "{:?}", bench.commits);
+}
+
+#[test]
+fn what_a_deleted_record_granted_ends_and_is_asked_for_anew() {
+    let mut bench = Bench::member();
+    bench.see(20, &[(20, &[0, 1])], &[]);
+    bench.told();
+    bench.see_nothing(RECORD, 40);
+    assert_eq!(bench.told(), ["end 0: Transferred", "end 1: Transferred"]);
+    bench.stop(0, 20);
+    bench.stop(1, 20);
+    let says = bench.commit().unwrap();
+    assert!(says.refuses(0, 20) && says.refuses(1, 20), "{says:?}");
+    bench.see(20, &[(20, &[0, 1])], &[]);
+    assert!(bench.told().is_empty(), "what was taken away is not started by what is shown late");
+    bench.see(50, &[(50, &[1])], &[]);
+    assert_eq!(bench.told(), ["start 1 by 50"]);
+}
+
+#[test]
+fn a_view_from_before_the_record_takes_nothing_away() {
+    let mut bench = Bench::member();
+    bench.see(20, &[(20, &[0])], &[]);
+    bench.told();
+    bench.see_nothing(RECORD, 19);
+    assert!(bench.told().is_empty() && bench.commits.is_empty());
+}
+
+#[test]
+fn a_deleted_acknowledgement_is_written_again() {
+    let mut bench = Bench::member();
+    bench.see_nothing(ACK, 10);
+    assert!(bench.lists.is_empty(), "it was written in a later state than that");
+    bench.see_nothing(ACK, 11);
+    bench.answer_lists(&[]);
+    assert!(matches!(bench.commits[0].1.operations(), [Operation::Create { .. }]), "{:?}", bench.commits);
+}
+
+#[test]
+fn an_acknowledgement_that_is_deleted_before_its_creation_is_answered_is_written_again() {
+    let mut bench = Bench::member();
+    bench.see(20, &[(20, &[0])], &[]);
+    bench.see(30, &[], &[(30, &[0])]);
+    bench.see_nothing(ACK, 90);
+    bench.answer_lists(&[]);
+    bench.commit();
+    assert!(!bench.lists.is_empty(), "the watch has shown a later state than the one that was written");
 }

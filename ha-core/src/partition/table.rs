@@ -122,6 +122,11 @@ impl Table {
         holder
     }
 
+    /// The records as they were last read or written.
+    pub(super) fn stamps(&self) -> impl Iterator<Item = &Stamp> {
+        self.holders.iter().filter_map(|holder| holder.stamp.as_ref())
+    }
+
     pub(super) fn slots(&self) -> &[Option<Slot>] {
         &self.slots
     }

@@ -29,6 +29,8 @@ crate::case::cases! {
     more_members_than_fit_into_one_step_are_served { guarantee: "G183" }
     a_hundred_thousand_partitions_fit_on_one_member { guarantee: "G183" }
     an_entry_that_an_administrator_deletes_lets_nobody_run_twice { guarantee: "G184", needs: [Need::Fault(FaultKind::Delete)] }
+    what_an_administrator_takes_away_is_stopped_and_granted_anew { guarantee: "G184", needs: [Need::Fault(FaultKind::Delete)] }
+    a_member_whose_acknowledgement_was_deleted_still_gets_its_share { guarantee: "G184", needs: [Need::Fault(FaultKind::Delete)] }
     what_a_store_forgot_is_stopped_and_assigned_again { guarantee: "G184", needs: [Need::Fault(FaultKind::Forget)] }
     anybody_sees_who_owns_what_and_how_often_it_moved { guarantee: "G181" }
     a_key_is_routed_to_the_same_member_by_everybody { guarantee: "G181" }
@@ -191,6 +193,31 @@ async fn an_entry_that_an_administrator_deletes_lets_nobody_run_twice(cx: Contex
     // Whoever lost its member's entry joins again; whoever lost the other one is asked for it, and writes it anew.
     drop(_b);
     floor.until(&cx, ["a"], [4]).await;
+}
+
+async fn what_an_administrator_takes_away_is_stopped_and_granted_anew(cx: Context) {
+    let (floor, a, b, judge) = (Floor::new(), cx.node("a").await, cx.node("b").await, cx.session().await);
+    let (_a, _b) = (work(&floor, &a, 4), work(&floor, &b, 4));
+    floor.until(&cx, ["a", "b"], [2, 2]).await;
+    let starts = floor.starts();
+    let record = entries(&*judge, "assigned").await.remove(0);
+    cx.inject(Fault::Delete(cx.namespace().clone(), record.key().clone())).await;
+    cx.until("it runs again", 30, async || floor.starts() >= starts + 2).await;
+    floor.until(&cx, ["a", "b"], [2, 2]).await;
+}
+
+async fn a_member_whose_acknowledgement_was_deleted_still_gets_its_share(cx: Context) {
+    let (floor, a, b, judge) = (Floor::new(), cx.node("a").await, cx.node("b").await, cx.session().await);
+    let first = work(&floor, &a, 1);
+    floor.until(&cx, ["a"], [1]).await;
+    let _b = work(&floor, &b, 1);
+    cx.until("b is a member", 30, async || entries(&*judge, "acks").await.len() == 2).await;
+    for ack in entries(&*judge, "acks").await {
+        cx.inject(Fault::Delete(cx.namespace().clone(), ack.key().clone())).await;
+    }
+    cx.until("they are written again", 30, async || entries(&*judge, "acks").await.len() == 2).await;
+    drop(first);
+    floor.until(&cx, ["a", "b"], [0, 1]).await;
 }
 
 async fn what_a_store_forgot_is_stopped_and_assigned_again(cx: Context) {

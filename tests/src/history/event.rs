@@ -151,6 +151,18 @@ pub enum Event {
         members: Vec<Shown>,
     },
 
+    /// The store applied a commit that changes what the members of a partitioned group are assigned, or the number of its plan.
+    Stepped {
+        /// The group.
+        name: String,
+        /// The session that committed it.
+        session: String,
+        /// The session that had been elected to assign when it was applied, if one had.
+        leader: Option<String>,
+        /// The number that it gave the plan; `None`: it left the plan alone.
+        number: Option<u64>,
+    },
+
     /// A fenced resource decided on a write.
     Wrote {
         /// The resource.

@@ -36,7 +36,9 @@
 //! | P2 | after the last disturbance every partition has an owner within the bound, if a healthy member would own it | R7, R9, G170, G173, G174 |
 //! | P3 | a grant of a partition that was given up or lost is not believed in again, none is given after its member had gone, and a loss is noticed within the bound | R1, R2, R4, G172, G182 |
 //! | P4 | when nothing has been disturbed for twice the bound, the numbers of partitions that two healthy members of a group own differ by at most one | G171 |
+//! | P5 | one member that comes or goes moves at most one partition more than its share, and none between two others | G171, G175 |
 //! | P6 | when nothing has been disturbed for twice the bound, no healthy member loses a partition or is given one that another healthy member had | G171, G175 |
+//! | P7 | whatever changes what members are assigned is committed by the one who is elected to assign at that instant, and gives the plan a larger number than every step before it | R11, G174 |
 //! | V1 | a watch shows committed states only and misses none silently: what its revision covers was told, or a later state was, and a gap ends with a snapshot | G30, G31, G32, G33 |
 //! | V3 | a watch never goes back, neither in its revision nor in the state of an entry, and does not begin before what its session had seen | G33, G34 |
 //! | K1 | the requests on each entry could have happened one after the other, each between its call and its answer | G1, G2, G3, G14 |
@@ -48,8 +50,7 @@
 //! | K7 | a value beyond the limit is refused, one within the contract's is not, and what was refused has no effect | G10, G11 |
 //!
 //! Not judged: how late a watch is without faults (V6), whether an item of it is atomic (V2) and truthful about where it is (V4), and how much a slow
-//! consumer costs (V5), because the cases of the suite see them directly; how much a change of members moves (P5), because the cases see it, and that no plan of a deposed assignor is adopted (P7), which
-//! would show as two owners; the invariants of work-sets, which come with their recipes. Of E6 "no quorum" is judged for faults of the kind [`Event::OUTAGE`].
+//! consumer costs (V5), because the cases of the suite see them directly; the invariants of work-sets, which come with their recipes. Of E6 "no quorum" is judged for faults of the kind [`Event::OUTAGE`].
 //!
 //! Liveness (L5, E4's end, E6, E8, P2, P4, P6, V1's end) is judged once the run is calm: in [`Phase::Liveness`], after the last record of a fault, a
 //! crash, a freeze or a start, on nodes on which no fault is left. A run without that phase is judged by its safety alone.
@@ -98,7 +99,9 @@ mod p1_one_owner;
 mod p2_every_partition_is_owned;
 mod p3_given_up_for_good;
 mod p4_balanced;
+mod p5_moves_are_few;
 mod p6_nothing_moves_for_nothing;
+mod p7_only_the_elected_assigns;
 mod replay;
 mod rules;
 mod v1_nothing_missed;
@@ -179,7 +182,9 @@ pub const ALL: &[Invariant] = &[
     p2_every_partition_is_owned::INVARIANT,
     p3_given_up_for_good::INVARIANT,
     p4_balanced::INVARIANT,
+    p5_moves_are_few::INVARIANT,
     p6_nothing_moves_for_nothing::INVARIANT,
+    p7_only_the_elected_assigns::INVARIANT,
     v1_nothing_missed::INVARIANT,
     v3_never_back::INVARIANT,
     k1_linearizable::INVARIANT,

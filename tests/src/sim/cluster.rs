@@ -16,6 +16,7 @@ use super::plan::{FaultKind, Plan};
 use super::processes::{Ended, Lives};
 use super::recorder::Recorder;
 use super::server::Server;
+use super::steps::Steps;
 use super::store::SimBackend;
 use super::zoo::Defect;
 
@@ -62,6 +63,8 @@ pub(super) struct Cluster {
     pub(super) broken: Mutex<Option<usize>>,
     /// The processes that are over.
     pub(super) ended: Ended,
+    /// What those did who assigned partitions.
+    pub(super) steps: Arc<Steps>,
     /// Where the recipe keeps its entries.
     pub(super) collections: Vec<Collection>,
     /// Whether the clock of a suspended node stands still: a planted defect.
@@ -105,6 +108,7 @@ impl Cluster {
             nemesis,
             broken: Mutex::default(),
             ended: Ended::default(),
+            steps: Arc::default(),
             collections,
             clock_stops: defect == Some(Defect::ClockStopsInSuspend),
         })
@@ -162,8 +166,11 @@ impl Cluster {
 
     /// The store as `life` reaches it.
     pub(super) fn backend(&self, life: &Life) -> Arc<SimBackend> {
-        let (recorder, process) = (Arc::clone(&self.recorder), life.clone());
-        let opened = Arc::new(move |session: &SessionId| recorder.opened(&process, session));
+        let (recorder, steps, process) = (Arc::clone(&self.recorder), Arc::clone(&self.steps), life.clone());
+        let opened = Arc::new(move |session: &SessionId| {
+            recorder.opened(&process, session);
+            steps.opened(&process, session);
+        });
         Arc::new(SimBackend::new(&self.server, &self.network, &life.link, opened))
     }
 

@@ -98,6 +98,10 @@ counters! {
     Revoked = "partitions revoked",
     /// A member left of its own accord.
     MemberLeft = "members that left",
+    /// Whoever assigned crashed right after its first step.
+    LastActFirst = "assignors that crashed right after their first step",
+    /// Whoever assigned crashed right after another step.
+    LastAct = "assignors that crashed right after a later step",
     /// A member announced its restart.
     Announced = "restarts announced",
     /// A call returned an error.
@@ -140,6 +144,9 @@ impl Counter {
         Self::Revoked,
         Self::MemberLeft,
         Self::Announced,
+        Self::LastActFirst,
+        Self::LastAct,
+        Self::Deleted,
         Self::Reopened,
     ];
 

@@ -27,6 +27,7 @@ mod requests;
 mod run;
 mod server;
 mod shared;
+mod steps;
 mod storage;
 mod store;
 mod watch;

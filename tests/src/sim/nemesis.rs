@@ -156,10 +156,18 @@ impl Cluster {
         let at = self.world.draw(|random| random.below(entries.len() as u64));
         let Some(entry) = usize::try_from(at).ok().and_then(|at| entries.get(at)) else { return };
         self.counters.add(Counter::Deleted);
-        let fault = self.recorder.fault("delete", None);
+        let fault = self.recorder.fault(&format!("delete {}", entry.key()), None);
         self.recorder.healed(fault);
+        let key = entry.key().to_string();
+        if key.starts_with("partition/") {
+            // A token of partitions is no revision of an entry.
+            self.rob_owner(entry);
+            self.server.memory().faults().delete(NAMESPACE, entry.key());
+            self.look_at_the_bared();
+            return;
+        }
         self.recorder.excuse_token(entry.created().as_u64());
-        let is_place = entry.key().to_string().starts_with("lock/");
+        let is_place = key.starts_with("lock/");
         let owner = entry.owner().filter(|_| is_place);
         let trouble = owner.and_then(|owner| self.recorder.deleted_of(owner.as_str()));
         if let Some(trouble) = trouble {
@@ -219,7 +227,7 @@ impl Cluster {
         self.boot(life);
     }
 
-    fn crash(self: &Arc<Self>, life: &Life, restart_after: Option<Duration>) {
+    pub(super) fn crash(self: &Arc<Self>, life: &Life, restart_after: Option<Duration>) {
         if self.world.is_crashed(life.node) {
             return;
         }

@@ -231,6 +231,7 @@ impl Member {
             self.finish(&owned, name).await;
         } else {
             cluster.counters.add(Counter::LostWhileHeld);
+            cluster.recorder.loss_noticed(&self.life, number, grant.lost().await);
         }
         cluster.recorder.ended(number, EndReason::Released);
         self.ask_again(partition);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::network::Weather;
 use super::random::Random;
+use super::steps::LastAct;
 
 /// The options of one run.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub(super) struct Plan {
     pub(super) clock_rate: i64,
     /// Whether a node stays broken for ever in the second phase.
     pub(super) leave_one_broken: bool,
+    /// After which step whoever assigns partitions crashes, in half of the runs.
+    pub(super) last_act: Option<LastAct>,
 }
 
 /// A kind of fault that the nemesis brings about.
@@ -114,6 +117,9 @@ impl Plan {
             // Two clocks that run apart by 2 x 0.5 % stay within the margin of 2 %.
             clock_rate: i64::try_from(random.below(5_000)).unwrap_or(0),
             leave_one_broken: random.chance(400),
+            last_act: random
+                .chance(500)
+                .then(|| LastAct { step: random.between(1, 16), times: random.between(1, 6) }),
         }
     }
 }

@@ -42,6 +42,8 @@ struct State {
     forgot: Option<u64>,
     /// What processes hold, as the history does not say any more since an administrator ended their sessions.
     excused: Vec<Open>,
+    /// Processes from which an administrator took their partitions: those of the steps up to this one.
+    robbed_of: BTreeMap<(String, u64), u64>,
     /// Processes whose ended session a store that forgets has brought back, and the largest token of what was stored until then: that was taken away.
     pardoned: BTreeMap<(String, u64), u64>,
     /// The largest token of what was stored when the store forgot for the last time.
@@ -121,6 +123,11 @@ impl Recorder {
     pub(super) fn committed(&self, revision: u64, session: Option<String>, changes: Vec<Change>) {
         let event = Event::Committed { revision, session, op: None, changes };
         self.push(&mut self.state(), "store", 1, event);
+    }
+
+    /// Records a step of whoever assigns partitions.
+    pub(super) fn stepped(&self, step: Event) {
+        self.push(&mut self.state(), "store", 1, step);
     }
 
     // Nodes and faults --------------------------------------------------------------------------------------------
@@ -223,9 +230,13 @@ impl Recorder {
         self.world.note(token ^ number << 32);
         self.counters.add(Counter::Granted);
         let mut state = self.state();
-        if state.is_excused(life, token, self.world.now()) {
+        let is_robbed = recipe == Recipe::Partition && state.is_robbed_of(life, token);
+        if is_robbed || state.is_excused(life, token, self.world.now()) {
             drop(state);
             self.gave_up(life, call, "an administrator took it away");
+            if is_robbed {
+                self.holds_unseen(held.clone());
+            }
             return number;
         }
         if state.last_holder.insert(name, life.name.clone()).is_some_and(|last| last != life.name) {

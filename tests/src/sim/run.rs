@@ -11,7 +11,7 @@ use super::counters::{Counter, Counters};
 use super::plan::{FaultKind, Plan};
 use super::random::Random;
 use super::zoo::{Defect, Planted};
-use super::{election, group, mutex, partitions, shared, storage};
+use super::{election, group, mutex, partitions, shared, steps, storage};
 use crate::history::{History, Key};
 
 /// What the nodes of a run do.
@@ -57,8 +57,6 @@ impl Subject {
         let by_others = [FaultKind::Forget, FaultKind::Delete, FaultKind::Restart, FaultKind::Replace];
         match self {
             Self::Store => !by_others.contains(&fault),
-            // What an administrator takes away by deleting one of several entries cannot be told from its token.
-            Self::Partitions => fault != FaultKind::Delete,
             _ => true,
         }
     }
@@ -70,7 +68,15 @@ impl Subject {
             Self::Election => &[&["election", "timers", "candidates"], &["election", "timers", "record"]],
             Self::Shared => &[&["lock", "config"], &["lock", "jobs"]],
             Self::Group => &[&["group", group::NAME, "members"], &["group", group::NAME, "ids", "n0"]],
-            Self::Partitions => &[],
+            Self::Partitions => &[
+                steps::MEMBERS,
+                steps::NAME_OF_ONE,
+                steps::CANDIDATES,
+                steps::LEADER,
+                steps::PLAN,
+                steps::ASSIGNED,
+                steps::ACKS,
+            ],
             Self::Store => &[storage::OWNED],
         };
         segments.iter().filter_map(|segments| Collection::parse(segments).ok()).collect()
@@ -151,9 +157,12 @@ pub fn run(subject: Subject, seed: u64, settings: Settings) -> Report {
     if subject == Subject::Store {
         cluster.write_log();
     }
+    if subject == Subject::Partitions {
+        cluster.watch_steps();
+    }
     cluster.run();
     // Of a group, somebody stays to the end.
-    if subject != Subject::Group {
+    if ![Subject::Group, Subject::Partitions].contains(&subject) {
         find_leftovers(&cluster, subject);
     }
     let (history, mut violations) = cluster.recorder.finish();

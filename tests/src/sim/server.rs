@@ -1,6 +1,7 @@
 //! The server side of the simulated store: the in-memory backend, behind what a connection brings.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ha_core::Error;
@@ -28,6 +29,17 @@ pub(super) struct Server {
     runtime: Arc<SimRuntime>,
     /// Who writes down what is committed, if anybody does.
     pub(super) log: OnceLock<Arc<Recorder>>,
+    /// Who looks at each commit right after it, if anybody does.
+    witness: OnceLock<Witness>,
+}
+
+/// Told of each commit, and of whose it is, before anybody else is.
+pub(super) struct Witness(Box<dyn Fn(&SessionId, &Txn) + Send + Sync>);
+
+impl fmt::Debug for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Witness")
+    }
 }
 
 impl Server {
@@ -37,7 +49,13 @@ impl Server {
         let node = world.add_node(Clock::default());
         let memory = MemoryBackend::new();
         let runtime = world.runtime(node);
-        Arc::new(Self { world: Arc::clone(world), node, memory, bug, runtime, log: OnceLock::new() })
+        let (world, log, witness) = (Arc::clone(world), OnceLock::new(), OnceLock::new());
+        Arc::new(Self { world, node, memory, bug, runtime, log, witness })
+    }
+
+    /// Calls `seen` after each commit. The first one who asks is told.
+    pub(super) fn watch_commits(&self, seen: impl Fn(&SessionId, &Txn) + Send + Sync + 'static) {
+        self.witness.get_or_init(|| Witness(Box::new(seen)));
     }
 
     /// The backend itself, for faults and for a look inside.
@@ -133,9 +151,13 @@ impl ServerSession {
             Some(StoreBug::CreateReplaces) => self.make_room(&txn).await,
             _ => None,
         };
+        let shown = server.witness.get().map(|witness| (witness, txn.clone()));
         match self.inner.commit(txn).await.map(|outcome| with_reads(outcome, before)) {
             Ok(outcome) => {
                 if let Outcome::Committed(committed) = &outcome {
+                    if let Some((witness, txn)) = shown {
+                        witness.0(self.inner.id(), &txn);
+                    }
                     server.write_log(Some((committed.revision, self.inner.id())));
                     self.connection().applied.insert(op, outcome.clone());
                 }

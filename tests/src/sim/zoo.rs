@@ -91,7 +91,10 @@ impl Defect {
             | Bug::OldTableKept
             | Bug::LeaderNotCompared
             | Bug::EvictedAtOnce
-            | Bug::BareAck => subject == Subject::Partitions,
+            | Bug::BareAck
+            | Bug::OwnersForgotten
+            | Bug::DeletedRecordUnseen
+            | Bug::DeletedAckUnseen => subject == Subject::Partitions,
             Bug::WeightsIgnored | Bug::ReadersPassWriters => subject == Subject::Shared,
             Bug::WithdrawnWhileGranted
             | Bug::SessionsRecordIsMine

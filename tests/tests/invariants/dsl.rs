@@ -9,6 +9,7 @@
 //! 10 a hold 1 7 90     ask, got at 10, end and released at 90  10 a lead 1 7 90     the same in the election
 //! 10 a want 1          .. a share of the lock s        20 a has 1 7 2/3     granted 2 of 3; `use 1 7 90 2/3` as `hold`
 //! 10 a seek 1          .. the partition p/0        20 a gets 1 7        `own 1 7 90` as `hold`; `takes 1 1/9`: a share of it
+//! 10 s step x x 7      the store: session x, while x is elected to assign (`-`: nobody), gives the plan number 7 (`-`: none); a group may follow
 //! 50 r wrote 7 ok      resource r decides: ok, no, ?           50 r inc 7 3 ok      .. on an increment to 3
 //! 50 a see 1 7 b       observer 1: term 7, leader b            50 a see 1 -         vacant; `?`: unknown; `unsee 1`
 //! 10 a joins           wants to be a member of group g  20 a in 5         is one, as incarnation 5; `leaves`, `gone`
@@ -161,6 +162,7 @@ impl<'t> Statement<'t> {
             "ask" | "want" | "stand" | "seek" | "got" | "won" | "gets" | "quit" | "withdraw" | "until"
             | "end" | "told" | "released" => self.holding(verb),
             "joins" | "in" | "says" | "leaves" | "gone" | "view" => self.group(verb),
+            "step" => self.step(),
             "see" | "unsee" | "wrote" | "inc" | "open" | "renew" | "over" | "left" => self.witness(verb),
             _ => self.store(verb),
         }
@@ -232,6 +234,14 @@ impl<'t> Statement<'t> {
         let (node, process) = who.split_once('/').unwrap_or((who, "1"));
         let version = version.first().map_or(0, |version| self.parse(version));
         Shown::new(node, self.parse(process), self.parse(incarnation), version)
+    }
+
+    fn step(&mut self) -> Event {
+        let session = self.text();
+        let leader = Some(self.text()).filter(|leader| leader != "-");
+        let number = Some(self.word()).filter(|number| *number != "-").map(|number| self.parse(number));
+        let name = self.maybe().unwrap_or("p").to_owned();
+        Event::Stepped { name, session, leader, number }
     }
 
     fn witness(&mut self, verb: &str) -> Event {

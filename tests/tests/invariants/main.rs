@@ -16,6 +16,7 @@ mod queue;
 mod registry;
 mod search;
 mod sessions;
+mod settling;
 mod shared;
 mod views;
 mod watch;

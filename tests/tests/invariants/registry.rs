@@ -4,7 +4,7 @@ use ha_conformance::invariants::ALL;
 
 use crate::{
     Table, balance, contract, effects, electing, election, fenced, files, ghosts, lock, members, owning,
-    queue, sessions, shared, views, watch,
+    queue, sessions, settling, shared, views, watch,
 };
 
 /// The tables of all checkers.
@@ -23,6 +23,7 @@ const TABLES: &[&[&Table]] = &[
     shared::TABLES,
     owning::TABLES,
     balance::TABLES,
+    settling::TABLES,
     views::TABLES,
     members::TABLES,
 ];

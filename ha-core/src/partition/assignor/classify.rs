@@ -142,6 +142,9 @@ fn places(table: &Table, inputs: &[Seated]) -> Vec<Option<u32>> {
 }
 
 fn owners(table: &Table, inputs: &[Seated]) -> Vec<Option<u32>> {
+    if planted(Bug::OwnersForgotten) {
+        return vec![None; table.slots().len()];
+    }
     let places = places(table, inputs);
     table.slots().iter().map(|slot| slot.and_then(|slot| places[slot.holder])).collect()
 }

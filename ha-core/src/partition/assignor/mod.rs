@@ -24,16 +24,17 @@ use crate::coordinator::{Context, Input, Machine, Output};
 use crate::error::Error;
 use crate::names::Name;
 use crate::runtime::Instant;
-use crate::spi::{Entry, Guard, WatchTarget};
+use crate::spi::{Entry, Guard, Stamp, WatchTarget};
 use crate::view::View;
 use crate::zoo::{Bug, planted};
 
 /// How long to wait before asking a backend again that could not be reached, or that met somebody else's write.
 const PAUSE: Duration = Duration::from_millis(50);
-/// The watches on members, on what operators say of them, and on what members acknowledge.
+/// The watches on members, on what operators say of them, on what members acknowledge, and on the records, which nobody else should change.
 const MEMBERS: u8 = 0;
 const STATUS: u8 = 1;
 const ACKS: u8 = 2;
+const RECORDS: u8 = 3;
 
 /// How a process assigns when it leads.
 #[derive(Clone)]
@@ -128,6 +129,9 @@ pub(super) struct Assignor {
     members: View,
     status: View,
     acks: View,
+    records: View,
+    /// The records have to be compared with what is known.
+    compare: bool,
     loading: Option<Loading>,
     table: Option<Table>,
     aim: Option<Aim>,
@@ -159,6 +163,8 @@ impl Assignor {
             members: View::default(),
             status: View::default(),
             acks: View::default(),
+            records: View::default(),
+            compare: false,
             loading: None,
             table: None,
             aim: None,
@@ -196,10 +202,10 @@ impl Assignor {
             return;
         }
         self.watching = wanted;
-        let (members, status) = (self.keys.members.clone(), self.keys.status.clone());
-        for (slot, of) in [(MEMBERS, members), (STATUS, status), (ACKS, self.keys.acks.clone())] {
+        let Keys { members, status, acks, assigned, .. } = &self.keys;
+        for (slot, of) in [(MEMBERS, members), (STATUS, status), (ACKS, acks), (RECORDS, assigned)] {
             out.push(match wanted {
-                true => Output::Watch { slot, target: WatchTarget::Collection(of) },
+                true => Output::Watch { slot, target: WatchTarget::Collection(of.clone()) },
                 false => Output::Unwatch { slot },
             });
         }
@@ -210,6 +216,23 @@ impl Assignor {
         self.members.reset();
         self.status.reset();
         self.acks.reset();
+        self.records.reset();
+    }
+
+    /// Reads everything again when a record is gone that it wrote: an administrator deleted it, and nobody but its owner would notice, if that had seen it.
+    fn compare(&mut self) {
+        if !std::mem::take(&mut self.compare) || !self.records.is_known() {
+            return;
+        }
+        let Some(table) = &self.table else { return };
+        let is_lost = |stamp: &Stamp| {
+            let shown = self.records.get(stamp.key());
+            let is_there = shown.is_some_and(|entry| entry.stamp().is_same_incarnation(stamp));
+            stamp.modified() <= self.records.revision() && !is_there
+        };
+        if table.stamps().any(is_lost) {
+            self.forget();
+        }
     }
 
     /// The defect: a step that takes long is believed not to have happened.
@@ -262,7 +285,11 @@ impl Machine for Assignor {
             Input::Watched { slot, event } => match slot {
                 MEMBERS => self.members.apply(event),
                 STATUS => self.status.apply(event),
-                _ => self.acks.apply(event),
+                ACKS => self.acks.apply(event),
+                _ => {
+                    self.records.apply(event);
+                    self.compare = true;
+                }
             },
             Input::Discontinuity { hold_until } => {
                 // Nothing here is granted to this process: it has only to read everything again.
@@ -310,6 +337,7 @@ impl Assignor {
         if !ready || self.retry_at.is_some() || self.hold_until.is_some() {
             return;
         }
+        self.compare();
         if self.table.is_none() {
             self.load(out);
             return;

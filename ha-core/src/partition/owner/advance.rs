@@ -1,11 +1,11 @@
 //! What to do next, decided from the whole state after every input.
 
-use super::{Asked, Delivery, Outputs, Own, Owner, RECORD, Run};
+use super::{ACK, Asked, Delivery, Outputs, Own, Owner, RECORD, Run};
 use crate::coordinator::{LossReason, Output};
 use crate::names::Name;
 use crate::partition::records::{Ack, Assigned};
 use crate::runtime::Instant;
-use crate::spi::{Naming, Page, Stamp, Txn, WatchTarget};
+use crate::spi::{Naming, Page, Revision, Stamp, Txn, WatchTarget};
 
 /// More entries than one process ever has, resurrected ones included; more pages follow if not.
 pub(super) const OWN_ACKS: usize = 16;
@@ -78,47 +78,13 @@ impl Owner {
 
     pub(super) fn forget_record(&mut self, out: &mut Outputs) {
         self.record = Assigned::default();
+        self.seen = Revision::default();
         self.known = false;
         self.void.clear();
         self.rested.clear();
         if !std::mem::take(&mut self.standby).is_empty() {
             out.push(Output::Deliver(Delivery::Standby(Vec::new())));
         }
-    }
-
-    /// Takes what the watch shows, unless that is older than what was seen.
-    pub(super) fn read_view(&mut self, out: &mut Outputs) {
-        let Some(life) = self.life.as_ref().filter(|_| self.view.is_known()) else { return };
-        let entry = self.view.get(&self.keys.assigned.key(life.key().name().clone()));
-        match entry.map(Assigned::decode).transpose() {
-            Ok(record) => self.take(record.unwrap_or_default(), out),
-            Err(error) => out.push(Output::Deliver(Delivery::Corrupt(error))),
-        }
-    }
-
-    pub(super) fn take(&mut self, record: Assigned, out: &mut Outputs) {
-        if record.seq < self.record.seq && !self.renew {
-            return;
-        }
-        self.known = true;
-        if std::mem::take(&mut self.renew) {
-            // What was granted in the history that is over, and is not run, could be older than what somebody else was granted since.
-            let running = |partition: &u32, token: u64| {
-                self.running.get(partition).is_some_and(|run| run.token == token)
-            };
-            let grants =
-                record.granted.iter().flat_map(|granted| granted.set.iter().map(|at| (*at, granted.token)));
-            self.void = grants.filter(|(partition, token)| !running(partition, *token)).collect();
-        }
-        if record.standby != self.standby {
-            self.standby.clone_from(&record.standby);
-            out.push(Output::Deliver(Delivery::Standby(record.standby.clone())));
-        }
-        self.record = record;
-        let record = &self.record;
-        let still = |partition: &u32, token: &mut u64| granted(record, *partition) == Some(*token);
-        self.void.retain(still);
-        self.rested.retain(still);
     }
 
     /// What the newest record does not grant by the same token ends: in its time if it was revoked, else at once.
@@ -179,13 +145,13 @@ impl Owner {
             return;
         }
         self.view.reset();
-        out.push(match &wanted {
-            Some(mid) => {
-                let key = self.keys.assigned.key(mid.clone());
-                Output::Watch { slot: RECORD, target: WatchTarget::Entry(key) }
-            }
-            None => Output::Unwatch { slot: RECORD },
-        });
+        self.ack_view.reset();
+        for (slot, of) in [(RECORD, &self.keys.assigned), (ACK, &self.keys.acks)] {
+            out.push(match &wanted {
+                Some(mid) => Output::Watch { slot, target: WatchTarget::Entry(of.key(mid.clone())) },
+                None => Output::Unwatch { slot },
+            });
+        }
         self.watched = wanted;
     }
 

@@ -16,6 +16,7 @@ impl Owner {
         self.own = Own::None;
         self.watched = None;
         self.view.reset();
+        self.ack_view.reset();
         self.asked.clear();
         self.renew = false;
         self.look_again = false;
@@ -28,6 +29,7 @@ impl Owner {
         self.retry_at = None;
         self.reconciling = true;
         self.view.reset();
+        self.ack_view.reset();
         // Nothing that is listed before now counts.
         self.asked.retain(|(_, asked)| !matches!(asked, Asked::Acks | Asked::Record));
         self.look_again = self.session.is_some();
@@ -77,6 +79,8 @@ impl Owner {
         if failed {
             self.retry_at = Some(now + PAUSE);
         }
+        // The watch may have shown a later state before the commit was answered.
+        self.read_ack_view();
     }
 
     pub(super) fn on_listed(
@@ -132,16 +136,14 @@ impl Owner {
             return;
         };
         let entry = listing.entries().iter().find(|entry| *entry.key() == key);
-        match entry.map(Assigned::decode).transpose() {
-            Ok(record) => {
-                let record = record.unwrap_or_default();
-                if self.reconciling {
-                    self.end_forgotten(&record, out);
-                }
-                self.take(record, out);
-            }
-            Err(error) => out.push(Output::Deliver(Delivery::Corrupt(error))),
+        if let Ok(record) = entry.map(Assigned::decode).transpose()
+            && self.reconciling
+        {
+            self.end_forgotten(&record.unwrap_or_default(), out);
         }
+        self.found(entry, listing.revision(), out);
+        // The watch may have shown a later state before the listing was answered.
+        self.read_view(out);
     }
 
     /// What the store forgot ends at once.

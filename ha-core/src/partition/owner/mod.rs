@@ -6,6 +6,7 @@
 
 mod advance;
 mod answers;
+mod record;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,14 +16,15 @@ use crate::coordinator::{Context, Input, LossReason, Machine, Output};
 use crate::error::Error;
 use crate::names::Name;
 use crate::runtime::Instant;
-use crate::spi::{SessionId, Stamp};
+use crate::spi::{Revision, SessionId, Stamp};
 use crate::view::View;
 use advance::granted;
 
 /// How long to wait before asking a backend again that could not be reached.
 const PAUSE: Duration = Duration::from_millis(50);
-/// The watch on the own record.
+/// The watches on the own record and on the own acknowledgement.
 const RECORD: u8 = 0;
+const ACK: u8 = 1;
 
 /// What the process asks.
 #[derive(Debug)]
@@ -114,8 +116,10 @@ pub(super) struct Owner {
     own: Own,
     watched: Option<Name>,
     view: View,
-    /// What the newest record says that was seen, and which it was.
+    ack_view: View,
+    /// What the newest record says that was seen, and in which state of the store that was written.
     record: Assigned,
+    seen: Revision,
     known: bool,
     running: BTreeMap<u32, Run>,
     /// Grants from before a discontinuity that were not running then.
@@ -151,7 +155,9 @@ impl Owner {
             own: Own::None,
             watched: None,
             view: View::default(),
+            ack_view: View::default(),
             record: Assigned::default(),
+            seen: Revision::default(),
             known: false,
             running: BTreeMap::new(),
             void: BTreeMap::new(),
@@ -243,9 +249,13 @@ impl Machine for Owner {
             Input::Committed { tag, outcome } => self.on_committed(tag, outcome, now),
             Input::Listed { tag, listing } => self.on_listed(tag, listing, now, out),
             Input::Voided { tag } => self.on_voided(tag),
-            Input::Watched { event, .. } => {
+            Input::Watched { slot: RECORD, event } => {
                 self.view.apply(event);
                 self.read_view(out);
+            }
+            Input::Watched { event, .. } => {
+                self.ack_view.apply(event);
+                self.read_ack_view();
             }
             Input::Discontinuity { hold_until } => self.on_discontinuity(hold_until, out),
             Input::Tick => {}

@@ -18,7 +18,7 @@ pub(crate) use log::{KeyStates, Log, Owned, Session};
 pub(crate) use numbers::{Mixer, Numbers};
 pub(crate) use processes::Cluster;
 pub(crate) use requests::{Request, Requests, Watch};
-pub(crate) use sightings::{Observer, Sightings, Write};
+pub(crate) use sightings::{Observer, Sightings, Step, Write};
 
 /// When something happened, and which record says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +91,7 @@ impl<'a> Index<'a> {
             }
             Event::Wrote { .. }
             | Event::Incremented { .. }
+            | Event::Stepped { .. }
             | Event::Observed { .. }
             | Event::ObserverEnded { .. } => {
                 let process = self.cluster.process(record);

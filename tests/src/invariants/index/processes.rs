@@ -47,6 +47,8 @@ pub(crate) struct Cluster<'a> {
     pub(crate) fault_list: Vec<Fault<'a>>,
     liveness: Option<u64>,
     disturbed: u64,
+    /// When something was broken, healed, frozen, thawed or ended, in order.
+    disturbances: Vec<u64>,
 }
 
 /// Something that was broken on purpose.
@@ -101,6 +103,9 @@ impl<'a> Cluster<'a> {
 
     pub(super) fn life(&mut self, mark: Mark, record: &'a Record) -> Result<(), &'static str> {
         self.disturbed = mark.at;
+        if !matches!(record.event, Event::Started) {
+            self.disturbances.push(mark.at);
+        }
         let number = self.process(record);
         let node = self.processes[number].node;
         let has_successor = self.processes[number + 1..].iter().any(|other| {
@@ -140,6 +145,7 @@ impl<'a> Cluster<'a> {
     }
 
     pub(super) fn disturbance(&mut self, mark: Mark, event: &'a Event) -> Result<(), &'static str> {
+        self.disturbances.push(mark.at);
         match event {
             Event::Fault { fault, kind, target } => {
                 self.disturbed = mark.at;
@@ -183,6 +189,12 @@ impl<'a> Cluster<'a> {
     pub(crate) fn is_well(&self, process: usize) -> bool {
         let process = &self.processes[process];
         !is_open(&self.troubles[process.node]) && !is_open(&process.freezes)
+    }
+
+    /// Whether nothing was broken, healed, frozen or ended from `from` to `to`. The start of a process is no disturbance; the end of the one before is.
+    pub(crate) fn is_quiet(&self, from: u64, to: u64) -> bool {
+        let next = self.disturbances.partition_point(|at| *at < from);
+        self.disturbances.get(next).is_none_or(|at| *at > to)
     }
 
     /// The last instant up to `at` at which the process, or the store, was in trouble; 0 if there is none.

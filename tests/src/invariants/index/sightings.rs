@@ -1,4 +1,4 @@
-//! What fenced resources decided, and what observers of elections were told.
+//! What fenced resources decided, what observers of elections were told, and what the store saw of those who assign partitions.
 
 use super::{Mark, Numbers};
 use crate::history::{Answer, Event, Sight};
@@ -29,9 +29,20 @@ pub(crate) struct Observer<'a> {
     pub(crate) ended: bool,
 }
 
-/// All resources and observers.
+/// A commit that changes what the members of a partitioned group are assigned.
+#[derive(Debug)]
+pub(crate) struct Step<'a> {
+    pub(crate) mark: Mark,
+    pub(crate) group: &'a str,
+    pub(crate) session: &'a str,
+    pub(crate) leader: Option<&'a str>,
+    pub(crate) number: Option<u64>,
+}
+
+/// All resources and observers, and the steps of assignors.
 #[derive(Debug, Default)]
 pub(crate) struct Sightings<'a> {
+    pub(crate) steps: Vec<Step<'a>>,
     pub(crate) resources: Vec<Resource<'a>>,
     pub(crate) observers: Vec<Observer<'a>>,
     resource_numbers: Numbers<&'a str>,
@@ -46,6 +57,10 @@ impl<'a> Sightings<'a> {
             }
             Event::Incremented { resource, token, value, answer } => {
                 self.write(resource, Write { mark, token: *token, value: Some(*value), answer: *answer });
+            }
+            Event::Stepped { name, session, leader, number } => {
+                let (leader, number) = (leader.as_deref(), *number);
+                self.steps.push(Step { mark, group: name, session, leader, number });
             }
             Event::Observed { observer, name, sight } => {
                 let (number, new) = self.observer_numbers.number((process, *observer));

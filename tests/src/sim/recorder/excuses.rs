@@ -26,6 +26,11 @@ impl State {
         let is_older = self.pardoned.get(&process).is_some_and(|newest| token <= *newest);
         self.condemned.contains_key(&process) || is_older || self.deleted.get(&token).is_some_and(is_excused)
     }
+
+    /// Whether an administrator took away the partition of the step `token`, which the process may not have heard.
+    pub(super) fn is_robbed_of(&self, life: &Life, token: u64) -> bool {
+        self.robbed_of.get(&(life.name.clone(), life.incarnation)).is_some_and(|upto| token <= *upto)
+    }
 }
 
 impl Recorder {
@@ -64,6 +69,45 @@ impl Recorder {
         }
     }
 
+    /// An administrator took away what a process was granted in the steps up to `upto`: from now on others may have it. The process is told of it, soon after `late` at the latest;
+    /// until then nobody can expect that somebody else is granted the same.
+    pub(in super::super) fn excuse_steps(self: &Arc<Self>, life: &Life, upto: u64, late: u64) {
+        let theirs: Vec<(u64, Grant)> = {
+            let mut state = self.state();
+            let before = state.robbed_of.entry((life.name.clone(), life.incarnation)).or_default();
+            *before = upto.max(*before);
+            let is_theirs = |open: &Open| {
+                let is_one = open.node == life.name && open.incarnation == life.incarnation;
+                is_one && open.grant.token().as_u64() <= upto
+            };
+            let open = state.open.iter().filter(|(_, open)| is_theirs(open));
+            open.map(|(number, open)| (*number, open.grant.clone())).collect()
+        };
+        let (recorder, name, deleted) = (Arc::clone(self), life.name.clone(), self.world.now());
+        let grants: Vec<Grant> = theirs.iter().map(|(_, grant)| grant.clone()).collect();
+        self.world.spawn(
+            self.witness,
+            Box::pin(async move {
+                recorder.world.sleep_until(late.max(deleted) + nanos(PATIENCE)).await;
+                // Where the store forgot the deletion, it goes on by right; and nothing is expected of a node that stays broken.
+                let (is_struck, is_back) = {
+                    let state = recorder.state();
+                    let is_struck = state.faults.values().flatten().any(|node| *node == name);
+                    (is_struck, state.forgot.is_some_and(|forgot| forgot >= deleted))
+                };
+                if !is_struck && !is_back && grants.iter().any(Grant::is_valid) {
+                    recorder.mistake(format!(
+                        "unheard: {name} still has partitions that an administrator took away at {deleted}"
+                    ));
+                }
+            }),
+        );
+        for (number, grant) in theirs {
+            self.end(number, EndReason::Released, false);
+            self.holds_unseen(grant);
+        }
+    }
+
     /// An administrator deleted the place of this session in the queue of a lock. A waiter sees that its place is gone only when the one ahead of it goes, and is last from then on: its node is in
     /// trouble until it is granted something. Returns the trouble, which [`Recorder::recovered`] ends at the latest.
     pub(in super::super) fn deleted_of(&self, session: &str) -> Option<u64> {
@@ -95,7 +139,7 @@ impl Recorder {
     }
 
     /// A grant of which the history says that it has ended is valid after all. As long as it is, nobody can expect that somebody else is granted the same.
-    fn holds_unseen(self: &Arc<Self>, grant: Grant) {
+    pub(super) fn holds_unseen(self: &Arc<Self>, grant: Grant) {
         if !grant.is_valid() {
             return;
         }
