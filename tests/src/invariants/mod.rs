@@ -38,7 +38,7 @@
 //! | P4 | when nothing has been disturbed for twice the bound, the numbers of partitions that two healthy members of a group own differ by at most one | G171 |
 //! | P5 | one member that comes or goes moves at most one partition more than its share, and none between two others | G171, G175 |
 //! | P6 | when nothing has been disturbed for twice the bound, no healthy member loses a partition or is given one that another healthy member had | G171, G175 |
-//! | P7 | whatever changes what members are assigned is committed by the one who is elected to assign at that instant, and gives the plan a larger number than every step before it | R11, G174 |
+//! | P7 | whatever changes what members are assigned is committed by the one who is elected to assign at that instant, and a number that it gives the plan is larger than every one before it | R11, G174 |
 //! | V1 | a watch shows committed states only and misses none silently: what its revision covers was told, or a later state was, and a gap ends with a snapshot | G30, G31, G32, G33 |
 //! | V3 | a watch never goes back, neither in its revision nor in the state of an entry, and does not begin before what its session had seen | G33, G34 |
 //! | K1 | the requests on each entry could have happened one after the other, each between its call and its answer | G1, G2, G3, G14 |

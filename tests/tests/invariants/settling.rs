@@ -186,6 +186,7 @@ const P7: Table = Table {
         ("after a crash", "5 a start; 10 s step x x 5; 20 a crash; 30 s step y y 6"),
         ("in a storm", "1 n fault 1 cut a; 10 s step x x 5; 20 n heal 1; 30 s step x x 6"),
         ("at one instant", "10 s step x x 5; 10 s step x x 6"),
+        ("a step leaves the plan alone", "10 s step x x 5; 20 s step x x -; 30 s step x x 6"),
         ("one process assigns two groups", "10 s step x x 5 p; 20 s step x x 4 q"),
     ],
     bad: &[
@@ -193,8 +194,10 @@ const P7: Table = Table {
         ("another one is elected", "10 s step x y 5"),
         ("a late step of the deposed one", "10 s step x x 5; 20 s step y y 6; 30 s step x y 7"),
         ("a late step while nobody is elected", "10 s step x x 5; 20 s step x - 6"),
-        ("the plan is left alone", "10 s step x x -"),
-        ("the plan is left alone later", "10 s step x x 5; 20 s step x x -"),
+        (
+            "the same number after a step that left the plan alone",
+            "10 s step x x 5; 20 s step x x -; 30 s step x x 5",
+        ),
         ("a number twice", "10 s step x x 5; 20 s step x x 5"),
         ("a smaller number", "10 s step x x 5; 20 s step x x 4"),
         ("a smaller number of another one", "10 s step x x 5; 20 s step y y 4"),
