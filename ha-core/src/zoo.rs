@@ -76,8 +76,6 @@ pub enum Bug {
     BareAck,
     /// Each plan is made as if nobody owned anything yet.
     OwnersForgotten,
-    /// A member does not notice that what it is assigned was deleted.
-    DeletedRecordUnseen,
     /// A member does not notice that its acknowledgement was deleted.
     DeletedAckUnseen,
     // Locks and elections.
@@ -140,7 +138,6 @@ impl Bug {
         Self::EvictedAtOnce,
         Self::BareAck,
         Self::OwnersForgotten,
-        Self::DeletedRecordUnseen,
         Self::DeletedAckUnseen,
         Self::ForgottenGrantsKept,
         Self::ExpiredGrantHandedOut,

@@ -37,6 +37,8 @@ pub(super) struct Plan {
     pub(super) leave_one_broken: bool,
     /// After which step whoever assigns partitions crashes, in half of the runs.
     pub(super) last_act: Option<LastAct>,
+    /// Whether nothing goes wrong, where the program wants to see that, too.
+    pub(super) fair: bool,
 }
 
 /// A kind of fault that the nemesis brings about.
@@ -120,6 +122,18 @@ impl Plan {
             last_act: random
                 .chance(500)
                 .then(|| LastAct { step: random.between(1, 16), times: random.between(1, 6) }),
+            fair: random.chance(100),
         }
+    }
+
+    /// The same without anything that goes wrong, if it is a fair one.
+    pub(super) fn without_faults_if_fair(mut self) -> Self {
+        if self.fair {
+            self.faults.clear();
+            self.weather = Weather::calm();
+            self.last_act = None;
+            self.leave_one_broken = false;
+        }
+        self
     }
 }

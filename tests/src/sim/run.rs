@@ -144,6 +144,10 @@ impl fmt::Display for Report {
 pub fn run(subject: Subject, seed: u64, settings: Settings) -> Report {
     let mut plan = Plan::draw(&mut Random::new(seed), settings.nodes, settings.span);
     plan.faults.retain(|(fault, _)| subject.copes_with(*fault));
+    if subject == Subject::Partitions {
+        // Those who come and go show how little moves only where nothing else happens.
+        plan = plan.without_faults_if_fair();
+    }
     let program = match subject {
         Subject::Mutex => mutex::program(),
         Subject::Election => election::program(),

@@ -93,7 +93,6 @@ impl Defect {
             | Bug::EvictedAtOnce
             | Bug::BareAck
             | Bug::OwnersForgotten
-            | Bug::DeletedRecordUnseen
             | Bug::DeletedAckUnseen => subject == Subject::Partitions,
             Bug::WeightsIgnored | Bug::ReadersPassWriters => subject == Subject::Shared,
             Bug::WithdrawnWhileGranted
