@@ -30,16 +30,13 @@ pub(super) struct Server {
     /// Who writes down what is committed, if anybody does.
     pub(super) log: OnceLock<Arc<Recorder>>,
     /// Who looks at each commit right after it, if anybody does.
-    witness: OnceLock<Witness>,
+    witness: OnceLock<Box<dyn Witness>>,
 }
 
-/// Told of each commit, and of whose it is, before anybody else is.
-pub(super) struct Witness(Box<dyn Fn(&SessionId, &Txn) + Send + Sync>);
-
-impl fmt::Debug for Witness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Witness")
-    }
+/// Who is told of each commit, and of whose it is, before anybody else is.
+pub(super) trait Witness: fmt::Debug + Send + Sync {
+    /// `session` has committed `txn`, and nobody has heard of it yet.
+    fn committed(&self, session: &SessionId, txn: &Txn);
 }
 
 impl Server {
@@ -53,9 +50,9 @@ impl Server {
         Arc::new(Self { world, node, memory, bug, runtime, log, witness })
     }
 
-    /// Calls `seen` after each commit. The first one who asks is told.
-    pub(super) fn watch_commits(&self, seen: impl Fn(&SessionId, &Txn) + Send + Sync + 'static) {
-        self.witness.get_or_init(|| Witness(Box::new(seen)));
+    /// Tells `witness` of each commit from now on. The first one who asks is told.
+    pub(super) fn watch_commits(&self, witness: impl Witness + 'static) {
+        self.witness.get_or_init(|| Box::new(witness));
     }
 
     /// The backend itself, for faults and for a look inside.
@@ -156,7 +153,7 @@ impl ServerSession {
             Ok(outcome) => {
                 if let Outcome::Committed(committed) = &outcome {
                     if let Some((witness, txn)) = shown {
-                        witness.0(self.inner.id(), &txn);
+                        witness.committed(self.inner.id(), &txn);
                     }
                     server.write_log(Some((committed.revision, self.inner.id())));
                     self.connection().applied.insert(op, outcome.clone());

@@ -2,13 +2,14 @@
 //! administrator takes from an owner by deleting entries.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use ha_core::spi::{Collection, Entry, Operation, SessionId, Txn};
 
 use super::cluster::{Cluster, Life, NAMESPACE, nanos};
 use super::counters::Counter;
+use super::server::Witness;
 use crate::history::Event;
 
 /// The group whose partitions are assigned.
@@ -68,16 +69,22 @@ impl Steps {
     }
 }
 
+/// Looks at commits for a cluster, which owns the server that tells of them.
+#[derive(Debug)]
+struct StepWitness(Weak<Cluster>);
+
+impl Witness for StepWitness {
+    fn committed(&self, session: &SessionId, txn: &Txn) {
+        if let Some(cluster) = self.0.upgrade() {
+            cluster.committed(session, txn);
+        }
+    }
+}
+
 impl Cluster {
     /// Looks at every commit from now on.
     pub(super) fn watch_steps(self: &Arc<Self>) {
-        let weak = Arc::downgrade(self);
-        let seen = move |session: &SessionId, txn: &Txn| {
-            if let Some(cluster) = weak.upgrade() {
-                cluster.committed(session, txn);
-            }
-        };
-        self.server.watch_commits(seen);
+        self.server.watch_commits(StepWitness(Arc::downgrade(self)));
     }
 
     fn committed(self: &Arc<Self>, session: &SessionId, txn: &Txn) {
