@@ -1,12 +1,14 @@
 //! Carries the deliveries of a queue to those who wait for them.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex};
 
 use tokio::sync::oneshot;
 
 use super::held::Held;
+use super::inbox::{Answer, Inbox};
 use super::queue::{Delivery, Patience, Queue, Request};
 use super::record::{Kind, Share};
 use crate::coordinator::{Driver, Engine, Grant, Lifetime, LossReason};
@@ -16,15 +18,12 @@ use crate::spi::Stamp;
 use crate::sync::lock;
 use crate::zoo::{Bug, planted};
 
-/// The answer to an acquire: a guard, or `None` for a caller that does not wait.
-pub(super) type Answer = Result<Option<Held>, Error>;
-
 /// Where callers of one lock wait.
 pub(super) struct Ports {
     name: Name,
     kind: Kind,
     next: AtomicU64,
-    waiters: StdMutex<BTreeMap<u64, oneshot::Sender<Answer>>>,
+    inbox: Inbox,
     releases: StdMutex<BTreeMap<u64, oneshot::Sender<()>>>,
     /// The grants of places that are held, to be ended if the store forgets them.
     grants: StdMutex<BTreeMap<u64, Grant>>,
@@ -36,7 +35,7 @@ impl Ports {
             name,
             kind,
             next: AtomicU64::new(1),
-            waiters: StdMutex::default(),
+            inbox: Inbox::default(),
             releases: StdMutex::default(),
             grants: StdMutex::default(),
         }
@@ -50,15 +49,26 @@ impl Ports {
         self.kind
     }
 
-    pub(super) fn wait(&self) -> (u64, oneshot::Receiver<Answer>) {
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let (sender, receiver) = oneshot::channel();
-        lock(&self.waiters).insert(id, sender);
-        (id, receiver)
+    /// Makes a new caller known; for whoever waits for its turn, with its patience.
+    pub(super) fn call(&self, patience: Option<Patience>) -> u64 {
+        let caller = self.next.fetch_add(1, Ordering::Relaxed);
+        self.inbox.open(caller, patience);
+        caller
     }
 
-    pub(super) fn cancel(&self, waiter: u64) {
-        lock(&self.waiters).remove(&waiter);
+    /// Waits for the answer to `caller`; `None` if there cannot be one.
+    pub(super) async fn answer_to(&self, caller: u64) -> Option<Answer> {
+        poll_fn(|cx| self.inbox.poll_take(caller, cx)).await
+    }
+
+    /// The caller does not wait any more. A guard that was there for it releases itself.
+    pub(super) fn cancel(&self, caller: u64) {
+        drop(self.inbox.close(caller));
+    }
+
+    /// The caller could not use what it was granted, and goes on waiting.
+    pub(super) fn wait_again(&self, waiter: u64, patience: Patience) {
+        self.inbox.open(waiter, Some(patience));
     }
 
     pub(super) fn wait_release(&self) -> (u64, oneshot::Receiver<()>) {
@@ -81,11 +91,8 @@ impl Ports {
     }
 
     fn answer(&self, waiter: u64, answer: Answer) {
-        let sender = lock(&self.waiters).remove(&waiter);
-        if let Some(sender) = sender {
-            // A guard that nobody takes any more releases itself when it is dropped here.
-            drop(sender.send(answer));
-        }
+        // A guard that nobody takes any more releases itself when it is dropped here.
+        drop(self.inbox.put(waiter, answer));
     }
 }
 
@@ -156,6 +163,11 @@ impl Driver for Queue {
                 if let Some(sender) = sender {
                     // Whoever released may have stopped waiting.
                     sender.send(()).unwrap_or_default();
+                }
+            }
+            Delivery::Over { place } => {
+                if let Some((waiter, patience, held)) = ports.inbox.take_back(place) {
+                    held.give_back(waiter, patience);
                 }
             }
             Delivery::Forgotten { place } => {

@@ -78,38 +78,42 @@ impl Handle {
     async fn wait(&self, share: Share, patience: Patience) -> Result<Option<Held>, Error> {
         let hub = self.engine.hub();
         let span = tracing::debug_span!("acquire", lock = %self.name(), node = %hub.identity().node, ?share);
-        let waiting = async {
-            loop {
-                match self.wait_once(share, patience).await? {
-                    Some(held) if !held.grant().is_valid() && !planted(Bug::ExpiredGrantHandedOut) => {
-                        drop(held);
-                    }
-                    answer => return Ok(answer),
-                }
-            }
-        };
         let since = hub.runtime().now();
-        let answer = waiting.instrument(span).await;
+        let answer = self.take_turn(share, patience).instrument(span).await;
         if let Ok(Some(held)) = &answer {
             hub.meters().waited(held.grant().kind(), hub.runtime().now().saturating_since(since));
         }
         answer
     }
 
-    async fn wait_once(&self, share: Share, patience: Patience) -> Result<Option<Held>, Error> {
-        let (waiter, answer) = self.engine.ports.wait();
+    async fn take_turn(&self, share: Share, patience: Patience) -> Result<Option<Held>, Error> {
+        let ports = &self.engine.ports;
+        let waiter = ports.call(Some(patience));
         let cancel = CancelOnDrop { engine: &self.engine, waiter: Some(waiter) };
-        let held_here = share.is_whole() && self.engine.ports.is_held();
+        let held_here = share.is_whole() && ports.is_held();
         self.engine.request(Request::Acquire { waiter, share, patience });
-        let answer = if held_here && patience != Patience::None {
-            // For whoever looks for a task that waits for itself.
-            let span = tracing::warn_span!("waiting for a lock that this process holds", lock = %self.name());
-            answer.instrument(span).await
-        } else {
-            answer.await
-        };
-        cancel.disarm();
-        answer.unwrap_or_else(|_gone| Err(closed(self.operation(), self.name())))
+        loop {
+            let answer = ports.answer_to(waiter);
+            let answer = if held_here && patience != Patience::None {
+                // For whoever looks for a task that waits for itself.
+                let lock = self.name();
+                let span = tracing::warn_span!("waiting for a lock that this process holds", %lock);
+                answer.instrument(span).await
+            } else {
+                answer.await
+            };
+            match answer {
+                Some(Ok(Some(held))) if !held.grant().is_valid() && !planted(Bug::ExpiredGrantHandedOut) => {
+                    // In its turn: those of this process that asked later are served later.
+                    ports.wait_again(waiter, patience);
+                    held.give_back(waiter, patience);
+                }
+                answer => {
+                    cancel.disarm();
+                    return answer.unwrap_or_else(|| Err(closed(self.operation(), self.name())));
+                }
+            }
+        }
     }
 }
 

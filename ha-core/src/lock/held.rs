@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use super::queue::{Queue, Request};
+use super::queue::{Patience, Queue, Request};
 use super::record::Share;
 use crate::coordinator::{Engine, Grant, LossReason, closed};
 use crate::error::Error;
@@ -21,6 +21,10 @@ pub(super) struct Held {
 impl Held {
     pub(super) fn new(engine: Arc<Engine<Queue>>, place: u64, share: Share, grant: Grant) -> Self {
         Self { engine, place, share, grant, released: false }
+    }
+
+    pub(super) fn place(&self) -> u64 {
+        self.place
     }
 
     pub(super) fn grant(&self) -> &Grant {
@@ -56,17 +60,25 @@ impl Held {
         // From here on the answer has the place, not this guard.
         self.released = true;
         self.end(LossReason::Downgraded);
-        let (caller, answer) = self.engine.ports.wait();
+        let caller = self.engine.ports.call(None);
         let mut abandoned = Abandoned { engine: &self.engine, place: self.place, caller: Some(caller) };
         self.engine.request(Request::Downgrade { place: self.place, caller });
-        let answer = answer.await;
+        let answer = self.engine.ports.answer_to(caller).await;
         abandoned.caller = None;
         let gone = || closed("downgrade write lock", self.engine.ports.name().as_str());
         match answer {
-            Ok(Ok(held)) => held.ok_or_else(gone),
-            Ok(Err(error)) => Err(error),
-            Err(_gone) => Err(gone()),
+            Some(Ok(held)) => held.ok_or_else(gone),
+            Some(Err(error)) => Err(error),
+            None => Err(gone()),
         }
+    }
+
+    /// Its grant ran out before anybody had it: `waiter`, for whom it was, goes on waiting, before those who asked later.
+    pub(super) fn give_back(mut self, waiter: u64, patience: Patience) {
+        self.released = true;
+        self.end(LossReason::Released);
+        let (place, share) = (self.place, self.share);
+        self.engine.request(Request::Undelivered { place, waiter, share, patience });
     }
 
     fn let_go(&mut self, caller: Option<u64>) {

@@ -3,6 +3,7 @@
 mod driver;
 mod handle;
 mod held;
+mod inbox;
 mod lock_all;
 mod mutex;
 mod queue;

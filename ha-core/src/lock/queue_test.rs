@@ -56,7 +56,7 @@ fn news(delivery: Delivery, weight: impl Fn(Share) -> u64) -> News<Request> {
         Delivery::Contended { waiter } => News::Answered { caller: waiter, error: None },
         Delivery::Rejected { waiter, error } => News::Answered { caller: waiter, error: Some(error.kind()) },
         Delivery::Released { caller } => News::Answered { caller, error: None },
-        Delivery::Forgotten { place } => News::Ended { grant: place },
+        Delivery::Over { place } | Delivery::Forgotten { place } => News::Ended { grant: place },
     }
 }
 

@@ -1,14 +1,16 @@
 //! The mutex: one holder, larger tokens, first come first served, nothing left behind.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ha_core::spi::{Collection, Naming, Txn};
-use ha_core::{Coordinator, ErrorKind};
+use ha_core::{Coordinator, ErrorKind, Event};
 
+use crate::case::Need;
 use crate::context::{Context, name};
 use crate::counting::Counting;
-use crate::nodes::{Protected, places};
+use crate::nodes::{Protected, holder_session, places, poll_once};
 use crate::verbs::{Verbs, refused};
 
 crate::case::cases! {
@@ -19,6 +21,7 @@ crate::case::cases! {
     a_lock_and_its_twin_in_another_namespace_are_held_at_once { guarantee: "G70" }
     the_token_grows_when_a_node_takes_the_lock_again { guarantee: "G71" }
     waiters_are_served_in_the_order_in_which_they_queued { guarantee: "G72" }
+    a_caller_that_has_not_seen_its_grant_when_the_session_ends_keeps_its_turn { guarantee: "G72", needs: [Need::EndsSessions] }
     a_try_takes_a_free_lock_and_no_other { guarantee: "G73" }
     a_try_does_not_overtake_a_waiter { guarantee: "G73" }
     a_timeout_is_an_error_and_leaves_nothing_behind { guarantee: "G73" }
@@ -123,6 +126,28 @@ async fn waiters_are_served_in_the_order_in_which_they_queued(cx: Context) {
     held.release().await.unwrap();
     cx.within("everybody was served", 20, tasks.join_all()).await;
     assert_eq!(*served.lock().unwrap(), (0..count).collect::<Vec<_>>());
+}
+
+/// Two callers of one process, neither of which is ever woken in time: the earlier one is granted the lock, and does not see it.
+async fn a_caller_that_has_not_seen_its_grant_when_the_session_ends_keeps_its_turn(cx: Context) {
+    let (node, judge) = (cx.mortal_node("node").await, cx.session().await);
+    let (mutex, mut events) = (node.mutex("deploy").unwrap(), node.events());
+    let held = mutex.acquire().await.unwrap();
+    let (mut first, mut second) = (pin!(mutex.acquire()), pin!(mutex.acquire()));
+    assert!(poll_once(first.as_mut()).await.is_none() && poll_once(second.as_mut()).await.is_none());
+    held.release().await.unwrap();
+    let mut granted = async |what: &str| {
+        while !matches!(cx.within(what, 10, events.next()).await, Some(Event::Granted { .. })) {}
+    };
+    granted("the lock").await;
+    granted("the lock once more, for the first").await;
+    judge.end(&holder_session(&*judge, "deploy").await).await.unwrap();
+    granted("the lock again, in a new session").await;
+    assert!(poll_once(second.as_mut()).await.is_none(), "whoever asked first still waits");
+    let again = cx.within("the lock, in its turn", 10, first).await.unwrap();
+    assert!(again.is_valid());
+    again.release().await.unwrap();
+    assert!(cx.within("the lock after that", 10, second).await.unwrap().is_valid());
 }
 
 async fn a_try_takes_a_free_lock_and_no_other(cx: Context) {

@@ -19,6 +19,9 @@ impl Queue {
         self.look_again = false;
         self.watched.clear();
         for place in std::mem::take(&mut self.places) {
+            if matches!(place.status, Status::Granted { .. }) {
+                out.push(Output::Deliver(Delivery::Over { place: place.id }));
+            }
             if let Status::Leaving { caller: Some(caller), .. } = place.status {
                 out.push(Output::Deliver(Delivery::Released { caller }));
             }

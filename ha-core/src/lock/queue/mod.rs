@@ -72,6 +72,8 @@ pub(super) enum Delivery {
     Released { caller: u64 },
     /// `caller` reads now.
     Downgraded { caller: u64, place: u64, stamp: Stamp },
+    /// The session of `place`, which was granted, is over. Who has not taken the grant yet goes on waiting.
+    Over { place: u64 },
     /// The grant of `place` is void: the store forgot its entry.
     Forgotten { place: u64 },
 }
