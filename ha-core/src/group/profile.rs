@@ -81,7 +81,8 @@ impl Profile {
         self
     }
 
-    /// How much of the work it should get, relative to the others. Default: 1; with 0 it should get none.
+    /// How much of the work it should get, relative to the others: a whole number, so that none is negative, infinite or not a number. Default: 1. With 0 it should get none: it
+    /// owns no [partition](crate::partition), what it has moves to others, and no key is routed to it.
     pub fn weight(mut self, weight: u32) -> Self {
         self.weight = weight;
         self

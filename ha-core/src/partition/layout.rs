@@ -62,7 +62,7 @@ impl Layout {
         self.count
     }
 
-    /// How many times, since the first plan, a partition has gone from one member to another.
+    /// How many times, since the first plan, a partition has gone from one node to another. What the next life of a node gets back has not moved.
     #[must_use]
     pub fn moves(&self) -> u64 {
         self.moves

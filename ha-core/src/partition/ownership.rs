@@ -51,6 +51,21 @@ impl Partitions {
         Ok(Ownership { engine, name, membership: Some(membership), stop, waiting: Mutex::default() })
     }
 
+    /// Announces that this process is about to be restarted: what it has is kept for the next life of its node, for so long from when it is gone. Returns once that is written down; shut down
+    /// after that. For services that own partitions by [`run`](Self::run) or [`each`](Self::each), as [`Ownership::announce_restart`] is for others.
+    ///
+    /// # Guarantees
+    /// A node that is back in time has again what it had, and nothing has moved: so a rolling restart of all members, one after the other, moves nothing.
+    ///
+    /// # Errors
+    /// `InvalidInput` for no time; `Closed` after a shutdown. While this process has not joined, or nobody assigns, it waits.
+    ///
+    /// # Cancel safety
+    /// The announcement stands.
+    pub async fn announce_restart(&self, within: Duration) -> Result<(), Error> {
+        announce(&self.engine, &self.name, within).await
+    }
+
     /// Fewer partitions than there are would leave some without anybody who knows of them. Where the store cannot be asked now, the larger number stands all the same.
     async fn refuse_to_shrink(&self) -> Result<(), Error> {
         let Some(life) = self.hub.life() else { return Ok(()) };
@@ -110,8 +125,7 @@ impl Ownership {
         self.membership.as_ref()
     }
 
-    /// Announces that this process is about to be restarted: what it has is kept for the next life of its node, for so long from when it is gone. Returns once that is written down; shut down after
-    /// that.
+    /// Announces that this process is about to be restarted: see [`Partitions::announce_restart`].
     ///
     /// # Errors
     /// `InvalidInput` for no time; `Closed` after a shutdown. While nobody assigns, it waits.
@@ -119,14 +133,7 @@ impl Ownership {
     /// # Cancel safety
     /// The announcement stands.
     pub async fn announce_restart(&self, within: Duration) -> Result<(), Error> {
-        if within.is_zero() {
-            return Err(Error::new(ErrorKind::InvalidInput, "announce restart")
-                .on(format_args!("\"{}\"", self.name))
-                .because("say how long the restart may take"));
-        }
-        let (caller, done) = self.engine.ports.wait();
-        self.engine.request(Request::Announce { caller, within });
-        self.until(done, "announce restart").await
+        announce(&self.engine, &self.name, within).await
     }
 
     /// Asks for more partitions. They are there once the assignor has heard of it.
@@ -149,19 +156,7 @@ impl Ownership {
     pub async fn leave(mut self) -> Result<(), Error> {
         let (caller, done) = self.engine.ports.wait();
         self.let_go(caller);
-        self.until(done, "leave partitions").await
-    }
-
-    async fn until(
-        &self,
-        done: tokio::sync::oneshot::Receiver<()>,
-        operation: &'static str,
-    ) -> Result<(), Error> {
-        tokio::select! {
-            biased;
-            answer = done => answer.map_err(|_gone| closed(operation, self.name.as_str())),
-            () = self.engine.hub().until_closed() => Err(closed(operation, self.name.as_str())),
-        }
+        answered(&self.engine, done, "leave partitions", &self.name).await
     }
 
     fn let_go(&mut self, caller: u64) {
@@ -173,6 +168,32 @@ impl Ownership {
             self.engine.ports.discard();
         }
         drop(membership);
+    }
+}
+
+/// Announces a restart, and waits until that is written down.
+async fn announce(engine: &Arc<Engine<Owner>>, name: &Name, within: Duration) -> Result<(), Error> {
+    if within.is_zero() {
+        return Err(Error::new(ErrorKind::InvalidInput, "announce restart")
+            .on(format_args!("\"{name}\""))
+            .because("say how long the restart may take"));
+    }
+    let (caller, done) = engine.ports.wait();
+    engine.request(Request::Announce { caller, within });
+    answered(engine, done, "announce restart", name).await
+}
+
+/// Waits for the answer to a request, or for a shutdown.
+async fn answered(
+    engine: &Engine<Owner>,
+    done: tokio::sync::oneshot::Receiver<()>,
+    operation: &'static str,
+    name: &Name,
+) -> Result<(), Error> {
+    tokio::select! {
+        biased;
+        answer = done => answer.map_err(|_gone| closed(operation, name.as_str())),
+        () = engine.hub().until_closed() => Err(closed(operation, name.as_str())),
     }
 }
 

@@ -6,6 +6,7 @@ use super::records::{
     Assigned, Granted, Keys, MAX_PARTITIONS, PlanRecord, Revoked, decode_plan, encode_plan,
 };
 use crate::error::{Error, ErrorKind};
+use crate::group::MemberRecord;
 use crate::names::Name;
 use crate::spi::{Entry, Guard, Naming, Page, Revision, Stamp, Txn};
 use crate::zoo::{Bug, planted};
@@ -31,6 +32,8 @@ pub(super) struct Holder {
     pub(super) mid: Name,
     stamp: Option<Stamp>,
     pub(super) profile: Vec<u8>,
+    /// The node that the profile names.
+    node: Option<String>,
     pub(super) hold_ms: u64,
     pub(super) drain_ms: u64,
     pub(super) evicted: bool,
@@ -112,6 +115,7 @@ impl Table {
                 mid: mid.clone(),
                 stamp: None,
                 profile: Vec::new(),
+                node: None,
                 hold_ms: 0,
                 drain_ms: 0,
                 evicted: false,
@@ -163,7 +167,8 @@ impl Table {
     pub(super) fn grant(&mut self, partition: u32, holder: usize) {
         let before = self.slots[partition as usize].map(|slot| slot.holder);
         self.free(partition);
-        if before.is_some_and(|before| before != holder) {
+        let moves = |before: usize| !self.holders[before].is_same_node(&self.holders[holder]);
+        if before.is_some_and(|before| before != holder && moves(before)) {
             self.record.moves += 1;
         }
         self.touch(holder);
@@ -268,9 +273,23 @@ impl Table {
 impl Holder {
     fn take(&mut self, record: &Assigned, stamp: Stamp) {
         self.stamp = Some(stamp);
-        self.profile.clone_from(&record.profile);
+        self.describe(&record.profile);
         (self.hold_ms, self.drain_ms, self.evicted) = (record.hold_ms, record.drain_ms, record.evicted);
         self.standby.clone_from(&record.standby);
+    }
+
+    /// What the member says of itself.
+    pub(super) fn describe(&mut self, profile: &[u8]) {
+        if self.profile != profile {
+            let record: Option<MemberRecord> = serde_json::from_slice(profile).ok();
+            self.node = record.map(|record| record.node().to_owned());
+            self.profile = profile.to_vec();
+        }
+    }
+
+    /// Whether both are lives of one node: what goes from one to the other has not moved.
+    fn is_same_node(&self, other: &Self) -> bool {
+        self.node.is_some() && self.node == other.node
     }
 
     /// Whether there is an entry of it.
@@ -361,6 +380,21 @@ mod tests {
         let written: Vec<usize> = step.written.iter().map(|(holder, _)| *holder).collect();
         table.committed(&written, Revision::new(500), vec![Some(stamp(keys().plan, 500)), None, None]);
         assert_eq!(table.next_seq(), 501, "the number lies above what the store had reached");
+        assert_eq!(table.record.moves, 1);
+    }
+
+    #[test]
+    fn what_the_next_life_of_a_node_gets_has_not_moved() {
+        let entries = [record("a-1", &[0, 1], &[])];
+        let mut table = Table::load(Some(&plan(5, 2)), &entries, Revision::new(9)).unwrap();
+        let holders = ["a-1", "a-2", "b-1"].map(|mid| table.holder(&Name::internal(mid)));
+        for (holder, node) in holders.into_iter().zip(["a", "a", "b"]) {
+            let profile = format!(r#"{{"node":"{node}","weight":1,"ready":true}}"#);
+            table.holders[holder].describe(profile.as_bytes());
+        }
+        table.grant(0, holders[1]);
+        assert_eq!(table.record.moves, 0);
+        table.grant(1, holders[2]);
         assert_eq!(table.record.moves, 1);
     }
 }

@@ -25,6 +25,8 @@ crate::case::cases! {
     work_that_ends_by_itself_is_not_called_again { guarantee: "G172" }
     an_announced_restart_moves_nothing { guarantee: "G178" }
     a_rolling_restart_with_kept_partitions_moves_nothing { guarantee: "G178" }
+    a_rolling_restart_that_each_member_announces_moves_nothing { guarantee: "G178" }
+    successors_of_all_members_move_each_partition_once { guarantee: "G178" }
     what_is_kept_is_given_away_when_the_node_stays_away { guarantee: "G178" }
     a_successor_takes_the_place_of_a_node { guarantee: "G178" }
     a_planned_move_leaves_a_short_gap { guarantee: "G185" }
@@ -226,6 +228,65 @@ async fn a_rolling_restart_with_kept_partitions_moves_nothing(cx: Context) {
     }
     assert_eq!(floor.owners(), before);
     assert_eq!(floor.starts(), 18, "each was started twice: at first, and after its own restart");
+}
+
+/// Three members that run whatever they get, three partitions each.
+async fn three(cx: &Context, floor: &Arc<Floor>) -> Vec<(&'static str, Coordinator, Worker)> {
+    let mut members = Vec::new();
+    for name in ["a", "b", "c"] {
+        let node = cx.node(name).await;
+        let worker = Worker::start(floor, &node, partitions(&node, 9).min_members(3));
+        members.push((name, node, worker));
+    }
+    floor.until(cx, ["a", "b", "c"], [3, 3, 3]).await;
+    members
+}
+
+async fn a_rolling_restart_that_each_member_announces_moves_nothing(cx: Context) {
+    let floor = Floor::new();
+    let members = three(&cx, &floor).await;
+    let before = floor.owners();
+    let moves = partitions(&members[0].1, 9).layout().await.unwrap().moves();
+    let mut restarted = Vec::new();
+    for (name, node, worker) in members {
+        let announced = partitions(&node, 9);
+        let announcing = announced.announce_restart(Duration::from_secs(60));
+        cx.within("it is announced", 30, announcing).await.unwrap();
+        node.shutdown(Duration::from_secs(5)).await.unwrap();
+        drop(worker);
+        let node = cx.node(name).await;
+        let worker = work(&floor, &node, 9);
+        floor.until(&cx, ["a", "b", "c"], [3, 3, 3]).await;
+        restarted.push((node, worker));
+    }
+    assert_eq!(floor.owners(), before);
+    assert_eq!(floor.starts(), 18, "each was started twice: at first, and after its own restart");
+    let layout = partitions(&restarted[2].0, 9).layout().await.unwrap();
+    assert_eq!(layout.moves(), moves);
+}
+
+async fn successors_of_all_members_move_each_partition_once(cx: Context) {
+    let floor = Floor::new();
+    let members = three(&cx, &floor).await;
+    let before = floor.owners();
+    let next = |name: &str| match name {
+        "a" => "d",
+        "b" => "e",
+        _ => "f",
+    };
+    let mut successors = Vec::new();
+    for (name, node, worker) in members {
+        let successor = cx.node(next(name)).await;
+        let replacing = partitions(&successor, 9).replaces(name).unwrap();
+        successors.push((Worker::start(&floor, &successor, replacing), successor));
+        floor.until(&cx, [name, next(name)], [0, 3]).await;
+        drop(worker);
+        node.shutdown(Duration::from_secs(5)).await.unwrap();
+    }
+    floor.until(&cx, ["d", "e", "f"], [3, 3, 3]).await;
+    assert!(floor.owners().iter().all(|(partition, owner)| owner == next(&before[partition])));
+    assert_eq!(floor.starts(), 18, "each moved once");
+    drop(successors);
 }
 
 async fn what_is_kept_is_given_away_when_the_node_stays_away(cx: Context) {

@@ -253,7 +253,7 @@ impl Assignor {
         let Some((_, policy)) = &self.leader else { return };
         let holder = &mut table.holders[holder];
         if let Some(entry) = self.members.get(&self.keys.members.key(holder.mid.clone())) {
-            holder.profile = entry.value().to_vec();
+            holder.describe(entry.value());
         }
         holder.drain_ms = millis(policy.drain);
         holder.hold_ms = holder.hold_ms.max(millis(policy.hold));

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::Planner;
 use super::problem::{NOBODY, Plan, Problem};
 use crate::error::{Error, ErrorKind};
+use crate::partition::records::MAX_PARTITIONS;
 use crate::sync::lock;
 
 /// What each partition costs: shared between the [`ByLoad`] planner and whoever measures. Every partition costs 1 until somebody says otherwise.
@@ -23,8 +24,13 @@ impl Loads {
     /// A partition costs so much. Nothing moves until partitions are planned anew.
     ///
     /// # Errors
-    /// `InvalidInput` unless it is a positive, finite number.
+    /// `InvalidInput` unless it is a positive, finite number, and for a partition that no group can have.
     pub fn set(&self, partition: u32, load: f64) -> Result<(), Error> {
+        if partition >= MAX_PARTITIONS {
+            return Err(Error::new(ErrorKind::InvalidInput, "set load")
+                .on(format_args!("partition {partition}"))
+                .because(format_args!("there are at most {MAX_PARTITIONS} partitions, counted from 0")));
+        }
         if !(load.is_finite() && load > 0.0) {
             return Err(Error::new(ErrorKind::InvalidInput, "set load")
                 .on(format_args!("partition {partition}"))

@@ -18,7 +18,7 @@ impl Seat {
         Self { node: node.into(), weight: 1, zone: None, roles: BTreeSet::new(), labels: BTreeMap::new() }
     }
 
-    /// How much it should get, relative to the others. With 0 it gets nothing.
+    /// How much it should get, relative to the others: a whole number, so that none is negative, infinite or not a number. With 0 it gets nothing, and what it has moves.
     pub fn weight(mut self, weight: u32) -> Self {
         self.weight = weight;
         self

@@ -160,4 +160,13 @@ fn what_is_no_load_is_refused() {
     for band in [-0.1, 1.1, f64::NAN] {
         assert!(ByLoad::new(&loads).band(band).is_err(), "{band}");
     }
+    assert!(loads.set(u32::MAX, 1.0).is_err(), "no group has so many partitions");
+}
+
+#[test]
+fn loads_whose_sum_is_beyond_all_numbers_leave_nothing_without_an_owner() {
+    let loads = Loads::new();
+    (0..4).for_each(|partition| loads.set(partition, f64::MAX).unwrap());
+    let plan = ByLoad::new(&loads).plan(&fresh(seats(2), 6));
+    assert!(plan.unplaced().is_empty(), "{plan:?}");
 }
