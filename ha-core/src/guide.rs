@@ -7,6 +7,7 @@
 //! * [`failure_modes`]: what happens when a process, a network or a store fails, and what your code has to do.
 //! * [`members`]: names and restarts, groups, draining.
 //! * [`partitions`]: owning pieces of work, planners, restarts, and what happens when an owner does not let go.
+//! * [`work_sets`]: items that are done once each, retries, dead letters; one configuration for each process.
 //! * [`operating`]: configuration, probes, events, metrics, spans, and what to alert on.
 //! * [`defaults`]: every default with its reason.
 //! * [`writing_a_backend`]: for a store that is not there yet.
@@ -41,6 +42,10 @@ pub mod members {
 
 pub mod partitions {
     #![doc = include_str!("guide/partitions.md")]
+}
+
+pub mod work_sets {
+    #![doc = include_str!("guide/work_sets.md")]
 }
 
 pub mod defaults {

@@ -34,7 +34,7 @@
 //! | [`guide`] | what is guaranteed, what a ttl costs, what happens when something fails, how to write a backend |
 //! | [`Coordinator`], [`CoordinatorBuilder`] | connecting, health, [events](Event), shutdown |
 //! | [`Grant`], [`LossReason`], [`Standing`], [`Token`] | what a holder has |
-//! | [`election`], [`group`], [`lock`], [`partition`] | the recipes |
+//! | [`election`], [`group`], [`lock`], [`partition`], [`work_set`] | the recipes |
 //! | [`store`] | a small store for the service itself, guarded by what it holds |
 //! | [`FencingGate`] | refuses those who were replaced, for resources outside the store |
 //! | [`probe`] | answers for `/health` and `/leader` |
@@ -66,6 +66,7 @@ mod sync;
 mod token;
 mod url;
 mod view;
+pub mod work_set;
 #[doc(hidden)]
 pub mod zoo;
 

@@ -134,7 +134,8 @@ impl<D: Driver> Cell<D> {
         let none = AtomicU64::new(0);
         let numbers = self.life.as_ref().map_or(&none, |life| life.numbers());
         let ttl = self.life.as_ref().and_then(|life| life.session().ttl());
-        self.machine.on_input(input, &Context { now: hub.runtime().now(), numbers, ttl }, out);
+        let (now, wall) = (hub.runtime().now(), hub.runtime().wall_clock());
+        self.machine.on_input(input, &Context { now, wall, numbers, ttl }, out);
     }
 
     fn admit(&mut self, item: Item<D::Request>) -> Option<Input<D::Request>> {

@@ -37,6 +37,8 @@ pub enum LossReason {
     Shutdown,
     /// Its holder went on as a reader.
     Downgraded,
+    /// It was not settled before its own deadline, and was given back.
+    Overdue,
 }
 
 impl fmt::Display for LossReason {
@@ -51,6 +53,7 @@ impl fmt::Display for LossReason {
             Self::Unhealthy => "the service is not healthy",
             Self::Shutdown => "shutting down",
             Self::Downgraded => "held to read only",
+            Self::Overdue => "not settled before its deadline",
         })
     }
 }

@@ -15,6 +15,8 @@ use crate::spi::{Listing, Outcome, Page, SessionId, Txn, WatchEvent, WatchTarget
 pub(crate) struct Context<'a> {
     /// The present instant.
     pub(crate) now: Instant,
+    /// The wall clock, as the time since 1970: for `not before` and retention, never for ownership.
+    pub(crate) wall: Duration,
     /// Unique numbers of the session, for the names of new entries.
     pub(crate) numbers: &'a AtomicU64,
     /// The granted ttl of the session; `None` without one, or for an observer.

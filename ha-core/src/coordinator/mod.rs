@@ -54,6 +54,7 @@ use crate::partition::Partitions;
 use crate::spi::{Backend, Capabilities};
 use crate::store::Store;
 use crate::token::Token;
+use crate::work_set::{Slots, WorkSet};
 use hub::Control;
 
 /// One node's connection to a store. Holds one session for all recipes, however many they are.
@@ -181,6 +182,24 @@ impl Coordinator {
         let name = Name::parse_user("semaphore", name)?;
         self.refuse_observer("use semaphore", &name)?;
         Semaphore::new(&self.0.hub, name, permits)
+    }
+
+    /// The work-set of this name: items of type `T`, as JSON, each to be completed once. It does not keep the coordinator, as [`mutex`](Self::mutex) says.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a bad name; `Unsupported` on an observer that wants more than to look comes later, from the call.
+    pub fn work_set<T>(&self, name: &str) -> Result<WorkSet<T>, Error> {
+        Ok(WorkSet::new(&self.0.hub, Name::parse_user("work-set", name)?))
+    }
+
+    /// So many slots of this name: one of several configurations for each process. They do not keep the coordinator, as [`mutex`](Self::mutex) says.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a bad name, or for none or more than [`Slots::MAX_COUNT`] slots; `Unsupported` on an observer, which can hold nothing.
+    pub fn slots(&self, name: &str, count: u32) -> Result<Slots, Error> {
+        let name = Name::parse_user("slots", name)?;
+        self.refuse_observer("use slots", &name)?;
+        Slots::new(&self.0.hub, name, count)
     }
 
     /// The collections of the service itself. An observer reads and watches them.

@@ -26,7 +26,11 @@ impl Scene {
         let numbers = AtomicU64::new(1);
         let mut out = Vec::new();
         let now = Instant::from_start(Duration::ZERO);
-        self.0.on_input(input, &Context { now, numbers: &numbers, ttl: None }, &mut out);
+        self.0.on_input(
+            input,
+            &Context { now, wall: now.since_start(), numbers: &numbers, ttl: None },
+            &mut out,
+        );
         let told = |output: Output<Option<Option<Entry>>>| match output {
             Output::Deliver(seen) => {
                 let term = |entry: Entry| entry.created().as_u64();

@@ -61,7 +61,11 @@ impl Desk {
     fn feed(&mut self, input: Input<()>) {
         let mut out = Vec::new();
         let now = Instant::from_start(Duration::ZERO);
-        self.viewing.on_input(input, &Context { now, numbers: &AtomicU64::new(1), ttl: None }, &mut out);
+        self.viewing.on_input(
+            input,
+            &Context { now, wall: now.since_start(), numbers: &AtomicU64::new(1), ttl: None },
+            &mut out,
+        );
         for output in out {
             if let Output::Deliver(news) = output {
                 self.fold(news);

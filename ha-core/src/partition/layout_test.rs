@@ -20,7 +20,12 @@ fn shown(key: Key, revision: u64, value: Bytes) -> WatchEvent {
 
 fn told(atlas: &mut Atlas, slot: u8, event: WatchEvent) -> Vec<Layout> {
     let (numbers, mut out) = (AtomicU64::new(1), Vec::new());
-    let context = Context { now: Instant::from_nanos(1), numbers: &numbers, ttl: None };
+    let context = Context {
+        now: Instant::from_nanos(1),
+        wall: std::time::Duration::ZERO,
+        numbers: &numbers,
+        ttl: None,
+    };
     atlas.on_input(Input::Watched { slot, event }, &context, &mut out);
     let layouts = out.into_iter().filter_map(|output| match output {
         Output::Deliver(layout) => Some(layout),

@@ -4,7 +4,7 @@
 //! elected; owners go on while there is none. See [`Partitions`].
 
 mod assignor;
-mod codec;
+pub(crate) mod codec;
 mod crew;
 mod driver;
 mod layout;

@@ -83,6 +83,7 @@ impl Bench {
         let (numbers, mut out) = (AtomicU64::new(1), Vec::new());
         let context = Context {
             now: Instant::from_nanos(self.now),
+            wall: Duration::ZERO,
             numbers: &numbers,
             ttl: Some(Duration::from_secs(1)),
         };

@@ -18,14 +18,14 @@ use crate::spi::{Listing, Outcome, Page, Txn};
 const ROUNDS: usize = 8;
 
 /// One for all handles of a coordinator's store.
-pub(super) struct Desk {
+pub(crate) struct Desk {
     hub: Arc<Hub>,
     id: u64,
     under_way: AtomicUsize,
 }
 
 impl Desk {
-    pub(super) fn open(hub: &Arc<Hub>) -> Arc<Self> {
+    pub(crate) fn open(hub: &Arc<Hub>) -> Arc<Self> {
         let id = hub.next_listener();
         let desk = Arc::new(Self { hub: Arc::clone(hub), id, under_way: AtomicUsize::new(0) });
         let weak: Weak<Self> = Arc::downgrade(&desk);
@@ -69,7 +69,7 @@ impl Desk {
     }
 
     /// Reads a page.
-    pub(super) async fn list(self: &Arc<Self>, collection: Collection, page: Page) -> Result<Listing, Error> {
+    pub(crate) async fn list(self: &Arc<Self>, collection: Collection, page: Page) -> Result<Listing, Error> {
         let (answer, result) = oneshot::channel();
         let life = self.life("list")?;
         let desk = Arc::clone(self);

@@ -50,7 +50,7 @@
 //!
 //! [`Stamp`]: crate::spi::Stamp
 
-mod desk;
+pub(crate) mod desk;
 mod documents;
 mod entries;
 mod feed;

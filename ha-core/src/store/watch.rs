@@ -96,7 +96,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub(super) fn open(hub: &Arc<Hub>, target: WatchTarget) -> Self {
+    pub(crate) fn open(hub: &Arc<Hub>, target: WatchTarget) -> Self {
         Self { engine: Engine::start(hub, Watching(target), Mutex::default()) }
     }
 

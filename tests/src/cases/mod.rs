@@ -29,6 +29,7 @@ mod schedulers;
 mod semaphore;
 mod sessions;
 mod sharing;
+mod slots;
 mod store;
 mod store_doubt;
 mod store_fence;
@@ -37,6 +38,11 @@ mod takeover;
 mod txn;
 mod views;
 mod watch;
+mod work_set;
+mod work_set_forgetting;
+mod work_set_in_trouble;
+mod work_set_settling;
+mod work_set_waiting;
 
 use crate::case::Case;
 
@@ -79,6 +85,12 @@ const REGISTRY: &[&[Case]] = &[
     store_fence::CASES,
     store_watch::CASES,
     probe::CASES,
+    work_set::CASES,
+    slots::CASES,
+    work_set_settling::CASES,
+    work_set_waiting::CASES,
+    work_set_in_trouble::CASES,
+    work_set_forgetting::CASES,
 ];
 
 /// All cases.

@@ -165,6 +165,7 @@ fn label(reason: LossReason) -> &'static str {
         LossReason::Forgotten => "forgotten",
         LossReason::Released => "released",
         LossReason::Downgraded => "downgraded",
+        LossReason::Overdue => "overdue",
         LossReason::Transferred => "transferred",
         LossReason::Unhealthy => "unhealthy",
         LossReason::Shutdown => "shutdown",

@@ -67,6 +67,11 @@ pub(crate) trait Play: Machine + fmt::Debug + Sized {
         None
     }
 
+    /// Whether the entry stays while its session does, also when nobody wants anything.
+    fn stays(_entry: &Entry) -> bool {
+        false
+    }
+
     /// Something else that may be asked at any time, and whether `caller` gets an answer.
     fn meddle(caller: u64, random: &mut Random) -> Option<(Self::Request, bool)>;
 

@@ -277,7 +277,12 @@ impl<M: Play> Process<M> {
             inputs += 1;
             assert!(inputs < 100, "the machine keeps itself busy");
             let mut out = Vec::new();
-            let context = Context { now: self.now, numbers: &self.numbers, ttl: Some(TTL) };
+            let context = Context {
+                now: self.now,
+                wall: self.now.since_start(),
+                numbers: &self.numbers,
+                ttl: Some(TTL),
+            };
             self.machine.on_input(input, &context, &mut out);
             out.into_iter().for_each(|output| self.carry_out(output));
             let wake = self.machine.next_wake();

@@ -275,7 +275,7 @@ impl<M: Play> World<M> {
 
     fn is_drained(&self) -> bool {
         self.processes.iter().all(Process::is_done)
-            && self.store.entries().all(|entry| entry.owner().is_none())
+            && self.store.entries().all(|entry| entry.owner().is_none() || M::stays(entry))
     }
 
     /// Fails, and says what is left.

@@ -1,0 +1,285 @@
+//! Claims of workers that are gone: found by the names of their lists, taken back under the guard that the worker's entry is absent.
+
+use std::collections::VecDeque;
+
+use super::adding::found;
+use super::draft::{Draft, Sent, millis};
+use super::{Asked, Outputs, State};
+use crate::coordinator::Context;
+use crate::names::Name;
+use crate::spi::{Committed, Conflict, Entry, Page, Stamp, Txn};
+use crate::work_set::options::hash;
+use crate::work_set::records::{List, Record, Stage, Tally, behind, worker_of};
+
+/// How many lists are looked at in one request.
+const LISTS: usize = 8;
+/// How many numbers of workers that are gone are taken over in one request.
+const TALLIES: usize = 16;
+
+/// How far the search is.
+#[derive(Debug, Default)]
+pub(super) struct Rescue {
+    phase: Phase,
+    cursor: Option<Name>,
+    found: VecDeque<Left>,
+    /// Something was left to other workers, or did not work: it is looked at again.
+    left: bool,
+    /// Own lists may name what this process does not know of.
+    own: bool,
+}
+
+/// A list of what a worker had that is gone.
+#[derive(Debug)]
+pub(super) struct Left {
+    stamp: Stamp,
+    worker: Name,
+    list: List,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    /// Nobody is known to be gone.
+    #[default]
+    Rest,
+    /// Takes back what is in the own share.
+    Share,
+    /// Takes back whatever is there.
+    All,
+    /// Takes over numbers.
+    Tallies,
+}
+
+impl Rescue {
+    /// Somebody may be gone.
+    pub(super) fn begin(&mut self) {
+        *self = Self { phase: Phase::Share, own: self.own, ..Self::default() };
+    }
+
+    /// The store went back: it may have brought back own claims that had ended.
+    pub(super) fn begin_own(&mut self) {
+        self.own = true;
+        self.begin();
+    }
+
+    fn next_phase(&mut self) {
+        let phase = match self.phase {
+            Phase::Share | Phase::All if self.left => Phase::All,
+            Phase::Share | Phase::All => Phase::Tallies,
+            Phase::Rest | Phase::Tallies => Phase::Rest,
+        };
+        let own = self.own && phase == Phase::All;
+        *self = Self { phase, own, ..Self::default() };
+    }
+}
+
+/// What is asked on the way.
+#[derive(Debug)]
+pub(super) enum Step {
+    List,
+    Read { left: Left, count: usize },
+    Take { sent: Sent, worker: Name },
+    Tallies,
+    Fold { sent: Sent },
+}
+
+impl State {
+    /// Does the next thing to get back what workers had that are gone.
+    pub(super) fn rescue(&mut self, _: &Context<'_>, out: &mut Outputs) -> bool {
+        if self.rescue.phase == Phase::Rest || !self.workers.is_known() || self.me.is_none() {
+            return false;
+        }
+        if self.rescue.phase == Phase::Tallies {
+            let page = match self.rescue.cursor.clone() {
+                Some(after) => Page::after(after, TALLIES),
+                None => Page::by_name(TALLIES),
+            };
+            let txn = Txn::new().read_back(self.keys.tallies.clone(), page);
+            self.ask(Asked::Rescue(Step::Tallies), txn, out);
+            return true;
+        }
+        if let Some(left) = self.rescue.found.pop_front() {
+            let count = left.list.ids.len().min(self.limits.reads);
+            let txn = match &left.list.ids[..count] {
+                [] => Txn::new().read_back(self.keys.claims.clone(), Page::by_name(1)),
+                ids => self.read_items(ids),
+            };
+            self.ask(Asked::Rescue(Step::Read { left, count }), txn, out);
+            return true;
+        }
+        let page = match self.rescue.cursor.clone() {
+            Some(after) => Page::after(after, LISTS),
+            None => Page::by_name(LISTS),
+        };
+        let txn = Txn::new().read_back(self.keys.claims.clone(), page);
+        self.ask(Asked::Rescue(Step::List), txn, out);
+        true
+    }
+
+    pub(super) fn rescued(
+        &mut self,
+        step: Step,
+        committed: Committed,
+        context: &Context<'_>,
+        out: &mut Outputs,
+    ) {
+        match step {
+            Step::List => {
+                let Some(listing) = committed.reads.into_iter().next() else { return };
+                let more = listing.has_more();
+                self.sort_out(&listing.into_entries(), more);
+            }
+            Step::Read { left, count } => self.take_back(left, count, committed, context, out),
+            Step::Take { sent, .. } => {
+                if let Some(me) = &mut self.me {
+                    me.sent(&sent, &committed);
+                }
+                self.hunt.stir();
+            }
+            Step::Tallies => {
+                let Some(listing) = committed.reads.into_iter().next() else { return };
+                let more = listing.has_more();
+                self.fold(&listing.into_entries(), more, context, out);
+            }
+            Step::Fold { sent } => {
+                if let Some(me) = &mut self.me {
+                    me.sent(&sent, &committed);
+                }
+            }
+        }
+    }
+
+    /// Which of these lists are of workers that are gone.
+    fn sort_out(&mut self, entries: &[Entry], more: bool) {
+        for entry in entries {
+            let name = entry.key().name();
+            self.rescue.cursor = Some(name.clone());
+            let Some(worker) = worker_of(name) else { continue };
+            let is_own = self.is_own(&worker);
+            if if is_own { !self.rescue.own } else { self.is_there(&worker) } {
+                // All of its lists are passed over at once.
+                self.rescue.cursor = Some(behind(&worker));
+                return;
+            }
+            if self.rescue.phase == Phase::Share && !is_own && !self.is_mine(name) {
+                self.rescue.left = true;
+                continue;
+            }
+            let list = List::decode(entry.value()).unwrap_or_default();
+            self.rescue.found.push_back(Left { stamp: entry.stamp().clone(), worker, list });
+        }
+        if !more && self.rescue.found.is_empty() {
+            self.rescue.next_phase();
+        }
+    }
+
+    fn is_there(&self, worker: &Name) -> bool {
+        self.workers.get(&self.keys.workers.key(worker.clone())).is_some()
+    }
+
+    /// Whether it is a name of this process in this session: there is nothing of its own that it does not know, unless the store went back.
+    fn is_own(&self, worker: &Name) -> bool {
+        let session = self.session.as_ref().map(|session| session.as_str());
+        worker.as_str().rsplit_once('-').map(|(of, _)| of) == session
+    }
+
+    fn is_mine(&self, list: &Name) -> bool {
+        let me = self.me.as_ref().map(|me| &me.name);
+        let there: Vec<_> = self.workers.entries().map(|entry| entry.key().name()).collect();
+        let place = there.iter().position(|name| Some(*name) == me).unwrap_or(0);
+        hash(list.as_str().as_bytes(), 0) % there.len().max(1) as u64 == place as u64
+    }
+
+    fn take_back(
+        &mut self,
+        left: Left,
+        count: usize,
+        committed: Committed,
+        context: &Context<'_>,
+        out: &mut Outputs,
+    ) {
+        let Left { stamp, worker, list } = left;
+        let own = self.is_own(&worker);
+        let Some(me) = &self.me else { return };
+        let (read, now) = (found(committed), millis(context));
+        let mut draft = Draft::new(&self.keys, me, self.limits, context);
+        let mut rest = List::default();
+        for (at, id) in list.ids.iter().enumerate() {
+            let known = read.get(id).filter(|(_, record)| at < count && record.is_claimed_by(&worker));
+            let Some((stamp, before)) = known else {
+                if at >= count {
+                    rest.ids.push(id.clone());
+                }
+                continue;
+            };
+            if own && self.held.values().any(|held| held.stamp == *stamp) {
+                rest.ids.push(id.clone());
+                continue;
+            }
+            let after = match own {
+                true => Record { stage: Stage::Ready { due: 0 }, ..before.clone() },
+                false => {
+                    before.abandoned(self.policy.retry.max_abandons, now, "the workers that had it died")
+                }
+            };
+            if draft.fits(&after, 1) {
+                draft.update(stamp, before, &after);
+            } else {
+                rest.ids.push(id.clone());
+            }
+        }
+        if rest.ids.len() < list.ids.len() || list.ids.is_empty() {
+            draft.shorten(&stamp, &rest);
+        }
+        if draft.is_empty() {
+            return;
+        }
+        if !own {
+            draft.absent(self.keys.workers.key(worker.clone()));
+        }
+        // What did not fit is looked at in the next round.
+        self.rescue.left |= !own && !rest.ids.is_empty();
+        let (txn, sent) = draft.finish();
+        self.ask(Asked::Rescue(Step::Take { sent, worker }), txn, out);
+    }
+
+    /// Takes over the numbers of workers that are gone, so that there are as many as there are workers.
+    fn fold(&mut self, entries: &[Entry], more: bool, context: &Context<'_>, out: &mut Outputs) {
+        let Some(me) = &self.me else { return };
+        let mut draft = Draft::new(&self.keys, me, self.limits, context);
+        for entry in entries {
+            let name = entry.key().name();
+            let is_known = *name == me.name || self.is_there(name) || self.is_own(name);
+            if is_known || draft.steps_left() < 4 {
+                continue;
+            }
+            draft.remove(entry.stamp());
+            draft.absent(self.keys.workers.key(name.clone()));
+            draft.inherit(Tally::decode(entry.value()).unwrap_or_default());
+        }
+        let is_done = draft.is_empty();
+        let (txn, sent) = draft.finish();
+        self.rescue.cursor = entries.last().map(|entry| entry.key().name().clone());
+        if !more {
+            self.rescue.next_phase();
+        }
+        if !is_done {
+            self.ask(Asked::Rescue(Step::Fold { sent }), txn, out);
+        }
+    }
+
+    /// Somebody else was faster, or the worker is there after all.
+    pub(super) fn rescue_conflicted(&mut self, step: Step, conflict: &Conflict) {
+        match step {
+            Step::Take { worker, .. } => {
+                if conflict.keys.contains(&self.keys.workers.key(worker.clone())) {
+                    self.rescue.found.retain(|left| left.worker != worker);
+                    self.rescue.cursor = self.rescue.cursor.take().max(Some(behind(&worker)));
+                } else {
+                    self.rescue.left = true;
+                }
+            }
+            Step::Fold { .. } => self.rescue.next_phase(),
+            _ => {}
+        }
+    }
+}

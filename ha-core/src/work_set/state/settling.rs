@@ -1,0 +1,324 @@
+//! Ending claims: done, failed, given back, given up. Each change is guarded by the very state that the claim wrote.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::adding::{found, millis_of};
+use super::draft::{Draft, Sent, millis};
+use super::{Answer, Asked, Delivery, Held, Outcomes, Outputs, State, answered};
+use crate::coordinator::{Context, LossReason, Output};
+use crate::error::Error;
+use crate::names::Name;
+use crate::runtime::Instant;
+use crate::spi::{Committed, Conflict, Stamp, Txn};
+use crate::work_set::options::Policy;
+use crate::work_set::records::{Record, Stage};
+
+/// How a claim is to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::work_set) enum Verdict {
+    /// It is done, with this result.
+    Complete(Bytes),
+    /// It failed for this reason: later again, or too often.
+    Fail(String),
+    /// It failed for this reason, and would again.
+    Bury(String),
+    /// Somebody else may have it.
+    Release,
+    /// It was not settled in time.
+    Overdue,
+}
+
+/// A claim that is to end, and where the answer goes.
+#[derive(Debug)]
+pub(super) struct Settle {
+    pub(super) claim: u64,
+    pub(super) id: Name,
+    /// The revision of the commit that made the claim, once it was sent.
+    token: Option<u64>,
+    verdict: Verdict,
+    policy: Policy,
+    to: Option<(u64, usize)>,
+}
+
+/// Claims that are to have more time.
+#[derive(Debug)]
+pub(super) struct Extend {
+    pub(super) caller: u64,
+    pub(super) claims: Vec<(u64, Name)>,
+    pub(super) span: Duration,
+}
+
+/// The answers that one caller waits for.
+#[derive(Debug)]
+pub(super) struct Batch {
+    answers: Vec<Option<Result<Outcomes, Error>>>,
+    left: usize,
+}
+
+/// A list of claims of this process, and how many of them have not ended.
+#[derive(Debug)]
+pub(super) struct OwnList {
+    pub(super) stamp: Stamp,
+    pub(super) left: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Sending {
+    sent: Sent,
+    pub(super) settles: Vec<Settle>,
+}
+
+impl State {
+    pub(super) fn settle(
+        &mut self,
+        caller: Option<u64>,
+        policy: Policy,
+        list: Vec<(u64, Name, Verdict)>,
+        out: &mut Outputs,
+    ) {
+        if let Some(caller) = caller {
+            if list.is_empty() {
+                return out.push(answered(caller, Ok(Answer::Settled(Vec::new()))));
+            }
+            let answers = list.iter().map(|_| None).collect();
+            self.batches.insert(caller, Batch { answers, left: list.len() });
+        }
+        for (at, (claim, id, verdict)) in list.into_iter().enumerate() {
+            let to = caller.map(|caller| (caller, at));
+            self.settles.push_back(Settle { claim, id, token: None, verdict, policy, to });
+        }
+        if self.session.is_none() {
+            for settle in std::mem::take(&mut self.settles) {
+                self.settled(settle, Ok(Outcomes::Stale), out);
+            }
+        }
+    }
+
+    /// Claims that took too long are given back, and their holders are told first.
+    pub(super) fn overdue(&mut self, now: Instant, out: &mut Outputs) {
+        let is_due = |held: &Held| held.deadline.is_some_and(|deadline| deadline <= now);
+        let due: Vec<_> =
+            self.held.iter().filter(|(_, held)| is_due(held)).map(|(claim, _)| *claim).collect();
+        for claim in due {
+            let Some(held) = self.held.get_mut(&claim) else { continue };
+            held.deadline = None;
+            let (id, verdict, policy) = (held.id.clone(), Verdict::Overdue, self.policy);
+            out.push(Output::Deliver(Delivery::Lost { claim, reason: LossReason::Overdue }));
+            self.settles.push_back(Settle { claim, id, token: None, verdict, policy, to: None });
+        }
+    }
+
+    /// Ends what fits of what is to end.
+    pub(super) fn send_settles(&mut self, context: &Context<'_>, out: &mut Outputs) -> bool {
+        if self.settles.is_empty() {
+            return false;
+        }
+        let Some(me) = &self.me else { return self.autopsy(out) };
+        let mut draft = Draft::new(&self.keys, me, self.limits, context);
+        let (mut settles, mut unknown, mut rest) = (Vec::new(), VecDeque::new(), VecDeque::new());
+        let mut ending: BTreeMap<Name, usize> = BTreeMap::new();
+        let mut sent_claims = BTreeSet::new();
+        for mut settle in std::mem::take(&mut self.settles) {
+            let Some(held) = self.held.get(&settle.claim) else {
+                unknown.push_back(settle);
+                continue;
+            };
+            let record =
+                settle.verdict.apply(&held.record, held.stamp.modified().as_u64(), &settle, millis(context));
+            let is_full = settles.len() >= self.limits.reads || !draft.fits(&record, ending.len() + 1);
+            // A second verdict waits for the first.
+            if is_full || !sent_claims.insert(settle.claim) {
+                rest.push_back(settle);
+                continue;
+            }
+            settle.token = Some(held.stamp.modified().as_u64());
+            draft.update(&held.stamp, &held.record, &record);
+            *ending.entry(held.list.clone()).or_default() += 1;
+            settles.push(settle);
+        }
+        unknown.append(&mut rest);
+        self.settles = unknown;
+        if settles.is_empty() {
+            return self.autopsy(out);
+        }
+        for (name, ended) in ending {
+            if let Some(list) = self.lists.get(&name).filter(|list| list.left <= ended) {
+                draft.remove_own(&list.stamp);
+            }
+        }
+        let (txn, sent) = draft.finish();
+        self.ask(Asked::Settle(Sending { sent, settles }), txn, out);
+        true
+    }
+
+    /// Looks what has become of claims that this process does not have any more.
+    fn autopsy(&mut self, out: &mut Outputs) -> bool {
+        let (gone, rest) = std::mem::take(&mut self.settles)
+            .into_iter()
+            .partition(|settle| !self.held.contains_key(&settle.claim));
+        self.settles = rest;
+        let mut gone: VecDeque<Settle> = gone;
+        // Nobody wants to know.
+        gone.retain(|settle| settle.to.is_some());
+        if gone.is_empty() {
+            return false;
+        }
+        let later = gone.split_off(gone.len().min(self.limits.reads));
+        self.settles.extend(later);
+        let ids: Vec<_> = gone.iter().map(|settle| settle.id.clone()).collect();
+        let txn = self.read_items(&ids);
+        self.ask(Asked::Autopsy(gone.into()), txn, out);
+        true
+    }
+
+    pub(super) fn autopsied(&mut self, settles: Vec<Settle>, committed: Committed, out: &mut Outputs) {
+        let found = found(committed);
+        for settle in settles {
+            let outcome = match found.get(&settle.id).map(|(_, record)| (&record.stage, record)) {
+                Some((Stage::Done { token, .. }, _)) if Some(*token) == settle.token => Outcomes::Applied,
+                Some((Stage::Done { .. }, record)) => Outcomes::AlreadyDone(record.payload.clone()),
+                _ => Outcomes::Stale,
+            };
+            self.settled(settle, Ok(outcome), out);
+        }
+    }
+
+    pub(super) fn settle_done(
+        &mut self,
+        sending: Sending,
+        committed: &Committed,
+        context: &Context<'_>,
+        out: &mut Outputs,
+    ) {
+        if let Some(me) = &mut self.me {
+            me.sent(&sending.sent, committed);
+        }
+        self.sweep.count(sending.settles.len(), self.policy.retention.count);
+        for settle in sending.settles {
+            self.let_go(settle.claim);
+            self.settled(settle, Ok(Outcomes::Applied), out);
+        }
+        self.sweep.begin_when_due(context.now);
+    }
+
+    /// Forgets a claim that has ended.
+    fn let_go(&mut self, claim: u64) {
+        let Some(held) = self.held.remove(&claim) else { return };
+        if let Some(list) = self.lists.get_mut(&held.list) {
+            list.left = list.left.saturating_sub(1);
+            if list.left == 0 {
+                self.lists.remove(&held.list);
+            }
+        }
+    }
+
+    pub(super) fn settle_conflicted(&mut self, sending: Sending, conflict: &Conflict) {
+        for key in conflict.keys.iter().filter(|key| *key.collection() == self.keys.claims) {
+            // Somebody deleted the list: it need not be deleted again.
+            self.lists.remove(key.name());
+        }
+        let items = self.keys.items.clone();
+        for key in conflict.keys.iter().filter(|key| *key.collection() == items) {
+            let gone = sending.settles.iter().find(|settle| settle.id == *key.name());
+            gone.into_iter().for_each(|settle| self.let_go(settle.claim));
+        }
+        self.requeue(sending.settles);
+    }
+
+    pub(super) fn requeue(&mut self, settles: Vec<Settle>) {
+        settles.into_iter().rev().for_each(|settle| self.settles.push_front(settle));
+    }
+
+    /// A completion is told that it was not made; whatever gives a claim back is repeated.
+    pub(super) fn settle_failed(&mut self, sending: Sending, error: &Error, out: &mut Outputs) {
+        for settle in sending.settles {
+            match settle.verdict {
+                Verdict::Complete(_) => self.settled(settle, Err(error.duplicate()), out),
+                _ => self.settles.push_back(settle),
+            }
+        }
+    }
+
+    pub(super) fn settled(&mut self, settle: Settle, outcome: Result<Outcomes, Error>, out: &mut Outputs) {
+        let Some((caller, at)) = settle.to else { return };
+        let Some(batch) = self.batches.get_mut(&caller) else { return };
+        if batch.answers[at].replace(outcome).is_none() {
+            batch.left -= 1;
+        }
+        if batch.left == 0
+            && let Some(batch) = self.batches.remove(&caller)
+        {
+            let answers = batch.answers.into_iter().flatten().collect();
+            out.push(answered(caller, Ok(Answer::Settled(answers))));
+        }
+    }
+
+    /// Asks whether claims are still there that are to have more time.
+    pub(super) fn check(&mut self, out: &mut Outputs) -> bool {
+        let Some(Extend { caller, claims, span }) = self.extends.pop_front() else { return false };
+        let held: Vec<_> = claims.iter().filter_map(|(claim, _)| self.held.get(claim)).collect();
+        if held.is_empty() {
+            let stale = claims.iter().map(|_| Ok(Outcomes::Stale)).collect();
+            out.push(answered(caller, Ok(Answer::Settled(stale))));
+            return false;
+        }
+        let txn = held.into_iter().fold(Txn::new(), |txn, held| txn.unchanged(held.stamp.clone()));
+        self.ask(Asked::Check(Extend { caller, claims, span }), txn, out);
+        true
+    }
+
+    pub(super) fn extended(&mut self, extend: &Extend, now: Instant, out: &mut Outputs) {
+        let until = now + extend.span;
+        let mut answers = Vec::new();
+        for (claim, _) in &extend.claims {
+            let is_ending = self.settles.iter().any(|settle| settle.claim == *claim);
+            answers.push(Ok(match self.held.get_mut(claim).filter(|_| !is_ending) {
+                Some(held) => {
+                    held.deadline = Some(until);
+                    Outcomes::Applied
+                }
+                None => Outcomes::Stale,
+            }));
+        }
+        out.push(answered(extend.caller, Ok(Answer::Settled(answers))));
+    }
+
+    /// Some are not there any more: their holders are told, and the others are looked at again.
+    pub(super) fn check_failed(&mut self, extend: Extend, conflict: &Conflict, out: &mut Outputs) {
+        for (claim, id) in &extend.claims {
+            if conflict.keys.iter().any(|key| key.name() == id) && self.held.contains_key(claim) {
+                self.let_go(*claim);
+                out.push(Output::Deliver(Delivery::Lost { claim: *claim, reason: LossReason::Removed }));
+            }
+        }
+        self.extends.push_front(extend);
+    }
+}
+
+impl Verdict {
+    /// What the item is afterwards.
+    fn apply(&self, before: &Record, token: u64, settle: &Settle, now: u64) -> Record {
+        let retry = settle.policy.retry;
+        let before = before.clone();
+        match self {
+            Self::Complete(result) => {
+                Record { stage: Stage::Done { at: now, token }, payload: result.clone(), ..before }
+            }
+            Self::Fail(reason) => {
+                let failures = before.failures.saturating_add(1);
+                let wait = retry.wait(settle.id.as_str(), failures);
+                let stage = match failures >= retry.max_failures.max(1) {
+                    true => Stage::Dead { at: now },
+                    false => Stage::Ready { due: now.saturating_add(millis_of(wait)).max(1) },
+                };
+                Record { stage, failures, reason: reason.clone(), ..before }
+            }
+            Self::Bury(reason) => Record { stage: Stage::Dead { at: now }, reason: reason.clone(), ..before },
+            Self::Release => Record { stage: Stage::Ready { due: 0 }, ..before },
+            Self::Overdue => before.abandoned(retry.max_abandons, now, "its claims were not settled in time"),
+        }
+    }
+}

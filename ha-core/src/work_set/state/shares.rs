@@ -1,0 +1,77 @@
+//! Several workers at the same lists: who begins with which, and who is woken by which.
+
+use super::hunting::Candidate;
+use super::{Outputs, READY, State};
+use crate::coordinator::Output;
+use crate::names::Name;
+use crate::runtime::Instant;
+use crate::spi::{Listing, WatchEvent, WatchTarget};
+use crate::work_set::options::hash;
+use crate::work_set::records::{List, Worker, priority_of};
+
+/// How long a worker that waits leaves to another what is in that one's share.
+const COURTESY: std::time::Duration = std::time::Duration::from_millis(5);
+
+/// Which lists this worker begins with.
+pub(super) struct Shares {
+    place: u64,
+    of: u64,
+}
+
+impl Shares {
+    pub(super) fn of(state: &State) -> Self {
+        let me = state.me.as_ref().map(|me| &me.name);
+        let place = state.claimers().position(|name| Some(name) == me).unwrap_or(0);
+        Self { place: place as u64, of: state.claimers().count().max(1) as u64 }
+    }
+
+    fn has(&self, list: &Name) -> bool {
+        hash(list.as_str().as_bytes(), 0) % self.of == self.place
+    }
+
+    pub(super) fn candidates(&self, listing: &Listing, is_later: bool) -> impl Iterator<Item = Candidate> {
+        listing.entries().iter().map(move |entry| {
+            let name = entry.key().name();
+            let priority = priority_of(name, is_later).unwrap_or(i8::MIN);
+            // A list that cannot be read names nothing, and is removed by whoever takes it.
+            let list = List::decode(entry.value()).unwrap_or_default();
+            Candidate { stamp: entry.stamp().clone(), priority, mine: self.has(name), list }
+        })
+    }
+}
+
+impl State {
+    /// The workers that claim, this one included.
+    pub(super) fn claimers(&self) -> impl Iterator<Item = &Name> {
+        let me = self.me.as_ref().map(|me| &me.name);
+        self.workers.entries().filter_map(move |entry| {
+            let claims = Worker::decode(entry.value()).is_some_and(|worker| worker.claims);
+            (claims || Some(entry.key().name()) == me).then_some(entry.key().name())
+        })
+    }
+
+    /// Watches what is ready while somebody waits and there is nothing.
+    pub(super) fn watch_ready(&mut self, out: &mut Outputs) {
+        let wanted = self.hunt.idle && self.session.is_some() && !self.wants.is_empty();
+        if wanted == self.hunt.watching {
+            return;
+        }
+        self.hunt.watching = wanted;
+        self.hunt.seen.reset();
+        out.push(match wanted {
+            true => Output::Watch { slot: READY, target: WatchTarget::Collection(self.keys.ready.clone()) },
+            false => Output::Unwatch { slot: READY },
+        });
+    }
+
+    pub(super) fn ready_changed(&mut self, event: WatchEvent, now: Instant) {
+        self.hunt.seen.apply(event);
+        let shares = Shares::of(self);
+        let lists: Vec<_> = self.hunt.seen.entries().map(|entry| shares.has(entry.key().name())).collect();
+        if lists.contains(&true) {
+            self.hunt.stir();
+        } else if !lists.is_empty() {
+            self.hunt.wake_by(now + COURTESY);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Random histories of several processes that claim one item.
+
+use bytes::Bytes;
+
+use super::{Answer, Delivery, Edit, Outcomes, Request, State, Verdict};
+use crate::coordinator::model_test::{Faults, News, Play, Random, World};
+use crate::names::Name;
+use crate::runtime::Instant;
+use crate::spi::{Capabilities, Entry, Scope, Stamp};
+use crate::work_set::options::Policy;
+use crate::work_set::records::Record;
+
+/// A caller that nobody is.
+const NOBODY: u64 = u64::MAX;
+
+fn item() -> Name {
+    Name::parse("i").unwrap()
+}
+
+fn add(caller: u64) -> Request {
+    let items = vec![(item(), Record::ready(0, 0, Bytes::from_static(b"1")))];
+    Request::Add { caller, items, policy: policy() }
+}
+
+/// Whoever dies does so for other reasons than the item.
+fn policy() -> Policy {
+    let mut policy = Policy::default();
+    policy.retry.max_abandons = u32::MAX;
+    policy
+}
+
+fn settle(claim: u64, caller: Option<u64>, verdict: Verdict) -> Request {
+    Request::Settle { caller, policy: policy(), list: vec![(claim, item(), verdict)] }
+}
+
+/// One item, claimed and given back: a claim is then as exclusive as a lock.
+impl Play for State {
+    fn create(_: usize) -> Self {
+        let name = Name::parse("w").unwrap();
+        Self::new(name, &Capabilities::new("model", Scope::Threads))
+    }
+
+    fn want(caller: u64, _: &mut Random, _: Instant) -> Request {
+        Request::Claim { caller, limit: 1, waits: true, policy: policy() }
+    }
+
+    fn give_up(caller: u64) -> Request {
+        Request::Cancel { caller }
+    }
+
+    fn let_go(claim: u64, caller: Option<u64>) -> Request {
+        settle(claim, caller, Verdict::Release)
+    }
+
+    fn stays(entry: &Entry) -> bool {
+        entry.key().collection().segments().last().is_some_and(|part| part.as_str() == "worker")
+    }
+
+    fn meddle(caller: u64, random: &mut Random) -> Option<(Request, bool)> {
+        Some(match random.below(8) {
+            0 => (Request::Edit { caller, ids: vec![item()], edit: Edit::Redrive }, true),
+            1 => (settle(NOBODY - caller, Some(caller), Verdict::Complete(Bytes::new())), true),
+            2 => (Request::Claim { caller, limit: 1, waits: false, policy: policy() }, false),
+            _ => (add(caller), true),
+        })
+    }
+
+    fn soothe() -> Option<Request> {
+        Some(add(NOBODY))
+    }
+
+    fn news(delivery: Delivery) -> News<Request> {
+        match delivery {
+            Delivery::Claimed { caller, limit, waits, mut claims } => match claims.pop() {
+                Some(taken) => {
+                    let claims = vec![(taken.claim, taken.id.clone())];
+                    let undelivered = Request::Undelivered { caller, limit, waits, claims };
+                    // The token is the revision of the claim.
+                    let (key, modified) = (taken.stamp.key().clone(), taken.stamp.modified());
+                    let stamp = Stamp::new(key, modified, modified, Bytes::new());
+                    News::Granted { caller, grant: taken.claim, weight: 1, stamp, undelivered }
+                }
+                None => News::Answered { caller, error: None },
+            },
+            Delivery::Answered { caller, answer } => {
+                if let Ok(Answer::Settled(settled)) = &answer {
+                    let is_done = |outcome: &Outcomes| matches!(outcome, Outcomes::AlreadyDone(_));
+                    assert!(!settled.iter().flatten().any(is_done), "nobody could complete it");
+                }
+                News::Answered { caller, error: answer.err().map(|error| error.kind()) }
+            }
+            Delivery::Lost { claim, .. } => News::Ended { grant: claim },
+        }
+    }
+}
+
+fn run(seeds: u64, faults: Faults) {
+    let mut grants = 0;
+    for seed in 0..seeds {
+        let mut world: World<State> = World::new(seed, 2 + (seed % 2) as usize, faults);
+        world.run(200, 1 + (seed % 3) as usize);
+        grants += world.grants;
+    }
+    assert!(grants > usize::try_from(seeds).unwrap() / 2, "{grants} grants show nothing");
+}
+
+const CALM: Faults = Faults { losses: false, forgetting: false };
+const LOSSES: Faults = Faults { losses: true, forgetting: false };
+const FORGETTING: Faults = Faults { losses: true, forgetting: true };
+
+#[test]
+fn one_claim_at_a_time_and_everybody_is_served_whatever_the_order_of_answers() {
+    run(1_500, CALM);
+}
+
+#[test]
+fn one_claim_at_a_time_and_nothing_stuck_through_refusals_and_lost_sessions() {
+    run(3_000, LOSSES);
+}
+
+#[test]
+fn one_claim_at_a_time_and_nothing_stuck_in_a_store_that_forgets() {
+    run(3_000, FORGETTING);
+}
