@@ -72,6 +72,8 @@ pub enum Bug {
     LeaderNotCompared,
     /// What an evicted member has is given away at once (X3).
     EvictedAtOnce,
+    /// A member is evicted though its acknowledgement was deleted: then nothing says that it may still run something.
+    EvictedUnheard,
     /// An acknowledgement counts for whatever is revoked later, too (X4).
     BareAck,
     /// Each plan is made as if nobody owned anything yet.
@@ -136,6 +138,7 @@ impl Bug {
         Self::OldTableKept,
         Self::LeaderNotCompared,
         Self::EvictedAtOnce,
+        Self::EvictedUnheard,
         Self::BareAck,
         Self::OwnersForgotten,
         Self::DeletedAckUnseen,

@@ -105,6 +105,14 @@ impl Faults {
         });
     }
 
+    /// The sessions of `node` in a namespace that are not over.
+    #[must_use]
+    pub fn sessions(&self, namespace: &str, node: &str) -> Vec<SessionId> {
+        self.store.with(|state, _| {
+            state.named(namespace).map_or_else(Vec::new, |namespace| namespace.sessions.of_node(node))
+        })
+    }
+
     /// Ends one session as if its ttl had passed.
     pub fn expire_session(&self, session: &SessionId) {
         self.store.with(|state, wakes| {

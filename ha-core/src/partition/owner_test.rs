@@ -64,11 +64,14 @@ impl Bench {
 
     /// Answers all listings: these acknowledgements, and no record.
     fn answer_lists(&mut self, acks: &[Entry]) {
+        self.answer(acks, &[], 90);
+    }
+
+    fn answer(&mut self, acks: &[Entry], records: &[Entry], revision: u64) {
         for tag in std::mem::take(&mut self.lists) {
-            let is_acks =
-                self.owner.asked.iter().any(|(other, asked)| *other == tag && *asked == Asked::Acks);
-            let entries = if is_acks { acks.to_vec() } else { Vec::new() };
-            let listing = Listing::new(entries, false, Revision::new(90), Lineage::default());
+            let is_acks = self.owner.asked.contains(&(tag, Asked::Acks));
+            let entries = if is_acks { acks.to_vec() } else { records.to_vec() };
+            let listing = Listing::new(entries, false, Revision::new(revision), Lineage::default());
             self.feed(Input::Listed { tag, listing: Ok(listing) });
         }
     }
@@ -127,11 +130,14 @@ impl Bench {
         let granted =
             granted.iter().map(|(token, set)| Granted { token: *token, set: set.to_vec() }).collect();
         let revoked = revoked.iter().map(|(rseq, set)| Revoked { rseq: *rseq, set: set.to_vec() }).collect();
-        let record = Assigned { seq, granted, revoked, ..Assigned::default() };
+        self.show(&Assigned { seq, granted, revoked, ..Assigned::default() });
+    }
+
+    fn show(&mut self, record: &Assigned) {
         self.revision += 1;
-        let (entries, revision) = (vec![self.entry(&record)], Revision::new(self.revision));
+        let (entries, revision) = (vec![self.entry(record)], Revision::new(self.revision));
         let event = WatchEvent::Snapshot { entries, revision, lineage: Lineage::default() };
-        self.feed(Input::Watched { slot: 0, event });
+        self.feed(Input::Watched { slot: RECORD, event });
     }
 
     /// The watch in this slot shows that the entry is not there in a later state of the store.
@@ -353,6 +359,23 @@ fn a_view_from_before_the_record_takes_nothing_away() {
     bench.told();
     bench.see_nothing(RECORD, 19);
     assert!(bench.told().is_empty() && bench.commits.is_empty());
+}
+
+#[test]
+fn a_life_that_is_taken_up_once_more_starts_nothing_by_a_view_from_before_its_eviction() {
+    let mut bench = Bench::member();
+    bench.see(20, &[(20, &[0])], &[]);
+    // Its acknowledgement is gone; when it looks what there is, it is evicted, which the watch does not show yet.
+    bench.see_nothing(ACK, 25);
+    let evicted = bench.entry(&Assigned { seq: 30, evicted: true, ..Assigned::default() });
+    bench.answer(&[], &[evicted], 31);
+    bench.stop(0, 20);
+    // It had begun to write it again, and deletes that.
+    bench.commit();
+    bench.commit();
+    assert_eq!(bench.told(), ["start 0 by 20", "end 0: Removed"]);
+    bench.see(20, &[(20, &[0])], &[]);
+    assert!(bench.told().is_empty(), "it is over");
 }
 
 #[test]

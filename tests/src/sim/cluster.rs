@@ -189,6 +189,8 @@ impl Cluster {
                 .await;
             match connected {
                 Ok(coordinator) => {
+                    let living = self.server.memory().faults().sessions(NAMESPACE, &life.name);
+                    self.recorder.connected(life, &living);
                     self.stop_when_asked(life, coordinator.clone());
                     return coordinator;
                 }

@@ -161,10 +161,9 @@ impl Cluster {
         let key = entry.key().to_string();
         if key.starts_with("partition/") {
             // A token of partitions is no revision of an entry.
-            self.rob_owner(entry);
+            let upto = self.step_reached();
             self.server.memory().faults().delete(NAMESPACE, entry.key());
-            self.look_at_the_bared();
-            return;
+            return self.rob_owner(entry, upto);
         }
         self.recorder.excuse_token(entry.created().as_u64());
         let is_place = key.starts_with("lock/");

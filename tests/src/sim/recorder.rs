@@ -5,7 +5,7 @@ mod excuses;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ha_core::spi::Revision;
+use ha_core::spi::{Revision, SessionId};
 use ha_core::{Grant, LossReason, Standing, Token};
 
 use super::cluster::Life;
@@ -50,6 +50,8 @@ struct State {
     newest_forgotten: u64,
     /// The nodes of all sessions.
     sessions: BTreeMap<String, String>,
+    /// The latest session of each process.
+    latest: BTreeMap<(String, u64), SessionId>,
     /// Nodes of which an administrator has deleted an entry, by the number of the trouble.
     robbed: BTreeMap<u64, String>,
     /// When the latest fault of each node was healed.

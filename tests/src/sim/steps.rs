@@ -1,7 +1,7 @@
 //! The steps of whoever assigns partitions, as the store sees them: they are written into the history, and some are the last act of their author. Also what an
 //! administrator takes from an owner by deleting entries.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ pub(super) const ACKS: &[&str] = &["partition", GROUP, "acks"];
 #[derive(Debug)]
 pub(super) struct Steps {
     plan: Option<Collection>,
+    members: Option<Collection>,
     assigned: Option<Collection>,
     acks: Option<Collection>,
     state: Mutex<State>,
@@ -40,8 +41,6 @@ struct State {
     committed: BTreeMap<String, u64>,
     /// How many authors have crashed right after a step.
     crashed: u64,
-    /// Members without an acknowledgement, because an administrator has deleted it.
-    bared: BTreeSet<String>,
 }
 
 /// When authors of steps crash: all of them right after their n-th step, so many times in a run.
@@ -54,7 +53,13 @@ pub(super) struct LastAct {
 impl Default for Steps {
     fn default() -> Self {
         let of = |part| Collection::parse(part).ok();
-        Self { plan: of(PLAN), assigned: of(ASSIGNED), acks: of(ACKS), state: Mutex::default() }
+        Self {
+            plan: of(PLAN),
+            members: of(MEMBERS),
+            assigned: of(ASSIGNED),
+            acks: of(ACKS),
+            state: Mutex::default(),
+        }
     }
 }
 
@@ -88,7 +93,6 @@ impl Cluster {
     }
 
     fn committed(self: &Arc<Self>, session: &SessionId, txn: &Txn) {
-        self.look_at_the_bared();
         let is_of = |operation: &Operation, part: &Option<Collection>| {
             Some(operation.key().collection()) == part.as_ref()
         };
@@ -134,41 +138,27 @@ impl Cluster {
         collection.map_or_else(|_| Vec::new(), |of| self.server.memory().entries(NAMESPACE, &of))
     }
 
-    /// An administrator is about to delete this entry of the group. What a member has is in its record; without that, and without both entries that its session
-    /// owns, others may be given it, whatever it has heard.
-    pub(super) fn rob_owner(self: &Arc<Self>, entry: &Entry) {
-        let (collection, member) = (entry.key().collection(), entry.key().name().as_str());
-        if Some(collection) == self.steps.assigned.as_ref() {
-            self.excuse_owner(member);
-        } else if Some(collection) == self.steps.acks.as_ref() {
-            self.steps.state().bared.insert(member.to_owned());
+    /// An administrator has deleted this entry of the group. What a member has is in its record; without that, and without both entries that its session
+    /// owns, others may be given it, whatever it has heard. `upto` is the step that the plan was at.
+    pub(super) fn rob_owner(self: &Arc<Self>, deleted: &Entry, upto: u64) {
+        let (collection, member) = (Some(deleted.key().collection()), deleted.key().name().as_str());
+        let steps = &self.steps;
+        let is_of_session = collection == steps.members.as_ref() || collection == steps.acks.as_ref();
+        let is_there = |part| self.stored(part).iter().any(|entry| entry.key().name().as_str() == member);
+        let bared = is_of_session && !is_there(MEMBERS) && !is_there(ACKS);
+        if bared || collection == steps.assigned.as_ref() {
+            self.excuse_owner(member, upto);
         }
     }
 
-    /// Excuses members both of whose entries are gone, one of them by an administrator.
-    pub(super) fn look_at_the_bared(self: &Arc<Self>) {
-        if self.steps.state().bared.is_empty() {
-            return;
-        }
-        let named = |part| -> BTreeSet<String> {
-            self.stored(part).iter().map(|entry| entry.key().name().to_string()).collect()
-        };
-        let (members, acks) = (named(MEMBERS), named(ACKS));
-        let bared = std::mem::take(&mut self.steps.state().bared);
-        for member in bared.into_iter().filter(|member| !acks.contains(member)) {
-            if members.contains(&member) {
-                self.steps.state().bared.insert(member);
-            } else {
-                self.excuse_owner(&member);
-            }
-        }
+    /// The step that the plan is at.
+    pub(super) fn step_reached(&self) -> u64 {
+        self.stored(PLAN).iter().find_map(|entry| number_in(entry.value())).unwrap_or(u64::MAX)
     }
 
-    fn excuse_owner(self: &Arc<Self>, member: &str) {
+    fn excuse_owner(self: &Arc<Self>, member: &str, upto: u64) {
         let session = member.rsplit_once('-').map_or(member, |(session, _)| session);
         let Some(life) = self.steps.state().lives.get(session).cloned() else { return };
-        let plan = self.stored(PLAN);
-        let upto = plan.iter().find_map(|entry| number_in(entry.value())).unwrap_or(u64::MAX);
         // Whoever has not heard of it well after all is calm never will.
         let late =
             self.recorder.start() + nanos(self.plan.safety + self.plan.weather.slow_max + self.plan.ttl * 4);

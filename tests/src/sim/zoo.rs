@@ -91,6 +91,7 @@ impl Defect {
             | Bug::OldTableKept
             | Bug::LeaderNotCompared
             | Bug::EvictedAtOnce
+            | Bug::EvictedUnheard
             | Bug::BareAck
             | Bug::OwnersForgotten
             | Bug::DeletedAckUnseen => subject == Subject::Partitions,

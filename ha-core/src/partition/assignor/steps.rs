@@ -39,8 +39,8 @@ struct Batch {
     present: BTreeSet<Name>,
     /// Members that something is taken from without their word: they have to be gone.
     gone: BTreeSet<Name>,
-    /// Entries of members that are told to stop.
-    evicted: Vec<Stamp>,
+    /// Members that are told to stop, and their entries. Their acknowledgements have to be there: when that is gone as well, they have stopped.
+    evicted: Vec<(Name, Stamp)>,
     forced: Vec<(Name, bool)>,
 }
 
@@ -173,12 +173,19 @@ impl Assignor {
             (_, None) => Some(Act::Revoke),
             (Presence::Here, Some(_)) if here && !holder.evicted => Some(Act::Grant(holder.mid.clone())),
             (_, Some(rseq)) if known.has_stopped(slot.holder, partition, rseq) => next(goal),
-            (_, Some(rseq)) => self.overdue(table, (slot.holder, rseq), goal, now),
+            (presence, Some(rseq)) => self.overdue(table, (slot.holder, rseq), presence, goal, now),
         }
     }
 
     /// What becomes of a partition that is not given up: nothing before its time is over.
-    fn overdue(&mut self, table: &Table, of: (usize, u64), goal: Option<Goal>, now: Instant) -> Option<Act> {
+    fn overdue(
+        &mut self,
+        table: &Table,
+        of: (usize, u64),
+        presence: Presence,
+        goal: Option<Goal>,
+        now: Instant,
+    ) -> Option<Act> {
         let (_, policy) = self.leader.as_ref()?;
         let (overdue, holder) = (policy.overdue, &table.holders[of.0]);
         let since = self.draining_since.get(&(holder.mid.clone(), of.1)).copied().unwrap_or(now);
@@ -189,7 +196,11 @@ impl Assignor {
         }
         match (overdue, goal) {
             (DrainPolicy::Wait, _) => None,
-            (DrainPolicy::Evict, _) => (!holder.evicted).then_some(Act::Evict),
+            (DrainPolicy::Evict, _) => {
+                // Of one whose acknowledgement was deleted nothing would be left that says that it may still run something.
+                let speaks = presence == Presence::Here || planted(Bug::EvictedUnheard);
+                (speaks && !holder.evicted).then_some(Act::Evict)
+            }
             (DrainPolicy::Force, Some(Goal::Member(mid))) => Some(Act::Grant(mid)),
             (DrainPolicy::Force, _) => None,
         }
@@ -242,7 +253,7 @@ impl Assignor {
                 parts.into_iter().for_each(|partition| table.revoke(partition));
                 table.holders[holder].evicted = true;
                 let entry = self.members.get(&self.keys.members.key(mid.clone()));
-                batch.evicted.extend(entry.map(|entry| entry.stamp().clone()));
+                batch.evicted.extend(entry.map(|entry| (mid.clone(), entry.stamp().clone())));
                 batch.forced.push((mid, true));
             }
         }
@@ -305,7 +316,7 @@ impl Assignor {
             return false;
         }
         let mut txn = guard(step.txn, &self.keys, &batch);
-        for stamp in batch.evicted {
+        for (_, stamp) in batch.evicted {
             txn = txn.delete(stamp);
         }
         for (member, evicted) in batch.forced {
@@ -322,6 +333,11 @@ impl Assignor {
 fn guard(mut txn: Txn, keys: &Keys, batch: &Batch) -> Txn {
     for mid in &batch.present {
         txn = txn.present(keys.members.key(mid.clone()));
+    }
+    for (mid, _) in &batch.evicted {
+        if !planted(Bug::EvictedUnheard) {
+            txn = txn.present(keys.acks.key(mid.clone()));
+        }
     }
     for mid in &batch.gone {
         txn = txn.absent(keys.members.key(mid.clone()));

@@ -5,7 +5,7 @@ use crate::coordinator::{LossReason, Output};
 use crate::names::Name;
 use crate::partition::records::{Ack, Assigned};
 use crate::runtime::Instant;
-use crate::spi::{Naming, Page, Revision, Stamp, Txn, WatchTarget};
+use crate::spi::{Naming, Page, Stamp, Txn, WatchTarget};
 
 /// More entries than one process ever has, resurrected ones included; more pages follow if not.
 pub(super) const OWN_ACKS: usize = 16;
@@ -78,7 +78,6 @@ impl Owner {
 
     pub(super) fn forget_record(&mut self, out: &mut Outputs) {
         self.record = Assigned::default();
-        self.seen = Revision::default();
         self.known = false;
         self.void.clear();
         self.rested.clear();

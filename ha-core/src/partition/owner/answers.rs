@@ -20,6 +20,7 @@ impl Owner {
         self.asked.clear();
         self.renew = false;
         self.look_again = false;
+        self.seen = None;
         self.forget_record(out);
         self.finish_reconciling(out);
     }
@@ -28,6 +29,8 @@ impl Owner {
         self.hold_until = hold_until;
         self.retry_at = None;
         self.reconciling = true;
+        // The store may be back at an older record.
+        self.seen = None;
         self.view.reset();
         self.ack_view.reset();
         // Nothing that is listed before now counts.

@@ -117,9 +117,10 @@ pub(super) struct Owner {
     watched: Option<Name>,
     view: View,
     ack_view: View,
-    /// What the newest record says that was seen, and in which state of the store that was written.
+    /// What the newest record says that was seen. Also whose record that was and in which state of the store it was written, which outlasts a life: an evicted one may be taken up once
+    /// more before the process hears that its entry is gone.
     record: Assigned,
-    seen: Revision,
+    seen: Option<(Name, Revision)>,
     known: bool,
     running: BTreeMap<u32, Run>,
     /// Grants from before a discontinuity that were not running then.
@@ -157,7 +158,7 @@ impl Owner {
             view: View::default(),
             ack_view: View::default(),
             record: Assigned::default(),
-            seen: Revision::default(),
+            seen: None,
             known: false,
             running: BTreeMap::new(),
             void: BTreeMap::new(),

@@ -26,14 +26,17 @@ impl Owner {
 
     /// Takes the record as it was at `reached`, unless that is older than what was seen.
     pub(super) fn found(&mut self, entry: Option<&Entry>, reached: Revision, out: &mut Outputs) {
+        let Some(mid) = self.life.as_ref().map(|life| life.key().name()) else { return };
+        let seen =
+            self.seen.as_ref().filter(|(of, _)| of == mid).map_or(Revision::default(), |(_, seen)| *seen);
+        let written = entry.map_or(reached, |entry| entry.stamp().modified());
+        if written < seen {
+            return;
+        }
         match entry.map(Assigned::decode).transpose() {
-            Ok(None) if !self.renew && self.record.seq > 0 => {
-                if reached >= self.seen {
-                    self.lose_record();
-                }
-            }
+            Ok(None) if !self.renew && self.record.seq > 0 => self.lose_record(),
             Ok(record) => {
-                self.seen = self.seen.max(entry.map(|entry| entry.stamp().modified()).unwrap_or_default());
+                self.seen = entry.map(|_| (mid.clone(), written)).or(self.seen.take());
                 self.take(record.unwrap_or_default(), out);
             }
             Err(error) => out.push(Output::Deliver(Delivery::Corrupt(error))),

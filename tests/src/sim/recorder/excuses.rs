@@ -162,6 +162,17 @@ impl Recorder {
         state.condemned.remove(&process);
         state.pardoned.remove(&process);
         state.sessions.insert(session.to_string(), life.name.clone());
+        state.latest.insert(process, session.clone());
+    }
+
+    /// The process is connected, while these sessions of its node live. Nobody follows its events before that, so it may have been told of later histories of the store unheard: if its
+    /// session lives, a later history has brought it back. It was granted nothing yet.
+    pub(in super::super) fn connected(&self, life: &Life, living: &[SessionId]) {
+        let process = (life.name.clone(), life.incarnation);
+        let mut state = self.state();
+        if state.latest.get(&process).is_some_and(|latest| living.contains(latest)) {
+            state.condemned.remove(&process);
+        }
     }
 
     /// The process was told of a later history of the store, and its session is part of that.
