@@ -1,4 +1,4 @@
-//! Debian packages, unpacked by a user without rights: nothing is installed and no service is started.
+//! Debian packages, unpacked by a user without rights: no service is started, and nothing is installed but what cannot be unpacked.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::command;
 use crate::failure::Failure;
 
-/// apt as a user without rights may use it.
+/// apt, mostly as a user without rights may use it.
 #[derive(Debug)]
 pub(crate) struct Apt {
     options: Vec<String>,
@@ -76,6 +76,12 @@ impl Apt {
             command::run(Command::new("dpkg").arg("-x").arg(archive).arg(root))?;
         }
         Ok(())
+    }
+
+    /// Installs `package` on this machine, which takes the rights to do so.
+    pub(crate) fn install(&self, package: &str) -> Result<(), Failure> {
+        let install = ["install", "--yes", "--no-install-recommends", package];
+        command::run(self.command("apt-get", &install).env("DEBIAN_FRONTEND", "noninteractive"))
     }
 
     fn command(&self, program: &str, arguments: &[&str]) -> Command {

@@ -10,7 +10,10 @@ pub(crate) const AFTER_VERIFY: &[Stage] = &[
     Stage { name: "sim", budget: minutes(8), run: sim::stage },
 ];
 /// Only when named, while some of their cases fail now and then.
-const ON_REQUEST: &[Stage] = &[Stage { name: "etcd", budget: minutes(7), run: suite::etcd }];
+const ON_REQUEST: &[Stage] = &[
+    Stage { name: "etcd", budget: minutes(7), run: suite::etcd },
+    Stage { name: "zk", budget: minutes(7), run: suite::zk },
+];
 
 /// All checks, with what they need fetched first; ends with minutes per stage.
 pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<(), Failure> {

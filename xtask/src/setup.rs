@@ -1,6 +1,6 @@
 //! Gets what `ci` needs and Rust does not bring: programs from Debian packages, unpacked under the target directory.
 //!
-//! Nothing is installed, no service is started and no right is needed; `rm -r target/tools` undoes all of it.
+//! Nothing is installed but a Java runtime where there is none, no service is started, and otherwise no right is needed; `rm -r target/tools` undoes the rest of it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -24,11 +24,40 @@ struct Tool {
     libraries: &'static [&'static str],
     /// The release that the package comes from; `None`: that of the machine.
     release: Option<&'static str>,
-    /// Where it is in the package.
-    program: &'static str,
+    program: Program,
     /// What makes it say its version.
-    version: &'static str,
+    version: &'static [&'static str],
 }
+
+/// What the launcher of a tool runs.
+#[derive(Clone, Copy, Debug)]
+enum Program {
+    /// This file of the package, with the unpacked libraries.
+    Binary(&'static str),
+    /// A Java runtime with these archives of `usr/share/java`; the class to run is an argument.
+    Java(&'static [&'static str]),
+}
+
+/// The package of a Java runtime.
+const JAVA: &str = "default-jre-headless";
+
+/// What a server in Java needs, and only one of the bindings of its log that come with the packages.
+const ZOOKEEPER: &[&str] = &[
+    "zookeeper",
+    "zookeeper-jute",
+    "metrics-core",
+    "netty-buffer",
+    "netty-codec",
+    "netty-common",
+    "netty-handler",
+    "netty-resolver",
+    "netty-transport",
+    "netty-transport-native-epoll",
+    "netty-transport-native-unix-common",
+    "slf4j-api",
+    "slf4j-simple",
+    "snappy-java",
+];
 
 /// Needed to build the crates that need it, wherever it comes from.
 const PROTOC: Tool = Tool {
@@ -36,8 +65,8 @@ const PROTOC: Tool = Tool {
     package: "protobuf-compiler",
     libraries: &["libproto"],
     release: None,
-    program: "usr/bin/protoc",
-    version: "--version",
+    program: Program::Binary("usr/bin/protoc"),
+    version: &["--version"],
 };
 
 /// The servers that tests start, and their administrators' tools.
@@ -47,32 +76,40 @@ const SERVERS: &[Tool] = &[
         package: "etcd-server",
         libraries: &[],
         release: None,
-        program: "usr/bin/etcd",
-        version: "--version",
+        program: Program::Binary("usr/bin/etcd"),
+        version: &["--version"],
     },
     Tool {
         name: "etcdctl",
         package: "etcd-client",
         libraries: &[],
         release: None,
-        program: "usr/bin/etcdctl",
-        version: "version",
+        program: Program::Binary("usr/bin/etcdctl"),
+        version: &["version"],
     },
     Tool {
         name: "etcd-3.5",
         package: "etcd-server",
         libraries: &[],
         release: Some("trixie"),
-        program: "usr/bin/etcd",
-        version: "--version",
+        program: Program::Binary("usr/bin/etcd"),
+        version: &["--version"],
     },
     Tool {
         name: "openssl",
         package: "openssl",
         libraries: &["libssl"],
         release: None,
-        program: "usr/bin/openssl",
-        version: "version",
+        program: Program::Binary("usr/bin/openssl"),
+        version: &["version"],
+    },
+    Tool {
+        name: "zookeeper",
+        package: "libzookeeper-java",
+        libraries: &["libdropwizard-metrics", "libnetty-java", "libslf4j", "libsnappy-java"],
+        release: None,
+        program: Program::Java(ZOOKEEPER),
+        version: &["org.apache.zookeeper.Version", "--full"],
     },
 ];
 
@@ -89,7 +126,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Verdict, Failure> {
             }
         }
     }
-    for tool in SERVERS {
+    let has_java = java_is_here(&workspace.target().join("tools"));
+    for tool in SERVERS.iter().filter(|tool| has_java || !matches!(tool.program, Program::Java(_))) {
         let places = [tool.launcher(workspace), PathBuf::from(tool.name)];
         if let Some(found) = places.iter().find(|place| tool.runs_from(place)) {
             println!("{} is here: {}", tool.name, found.display());
@@ -110,8 +148,24 @@ impl Tool {
     }
 
     fn runs_from(&self, launcher: &Path) -> bool {
-        command::succeeds(Command::new(launcher).arg(self.version))
+        command::succeeds(Command::new(launcher).args(self.version))
     }
+}
+
+/// Whether a Java runtime is here, which cannot be unpacked anywhere: it is installed, where we have the rights to. Who has not is told, and again by the
+/// tests that need it.
+fn java_is_here(tools: &Path) -> bool {
+    let runs = || command::succeeds(Command::new("java").arg("-version"));
+    if runs() {
+        return true;
+    }
+    let installed = Apt::of_the_machine()
+        .install(JAVA)
+        .or_else(|_| Apt::with_own_lists(tools).and_then(|apt| apt.install(JAVA)));
+    if let Err(failure) = installed {
+        println!("no Java runtime, so no ZooKeeper; install Debian's {JAVA} by hand: {failure}");
+    }
+    runs()
 }
 
 /// Unpacks the package of `tool` and writes its launcher.
@@ -135,20 +189,30 @@ fn get(workspace: &Workspace, tool: &Tool) -> Result<(), Failure> {
 }
 
 /// Writes a launcher of the unpacked `program` that finds the unpacked libraries, and nobody else does.
-fn write_launcher(launcher: &Path, root: &Path, program: &str) -> Result<(), Failure> {
+fn write_launcher(launcher: &Path, root: &Path, program: Program) -> Result<(), Failure> {
     if let Some(directory) = launcher.parent() {
         create_directory(directory)?;
     }
-    let root = root.display();
-    // Debian's directory of libraries carries the name of the architecture.
-    let script = format!(
-        "#!/bin/sh\nfor libraries in '{root}'/usr/lib/*-linux-*; do\n  \
-         LD_LIBRARY_PATH=\"$libraries${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}\"\ndone\n\
-         export LD_LIBRARY_PATH\nexec '{root}/{program}' \"$@\"\n"
-    );
     let attempt = format!("write {}", launcher.display());
-    fs::write(launcher, script).map_err(Failure::because(&attempt))?;
+    fs::write(launcher, script(root, program)).map_err(Failure::because(&attempt))?;
     fs::set_permissions(launcher, fs::Permissions::from_mode(0o755)).map_err(Failure::because(&attempt))
+}
+
+fn script(root: &Path, program: Program) -> String {
+    let root = root.display();
+    match program {
+        // Debian's directory of libraries carries the name of the architecture.
+        Program::Binary(program) => format!(
+            "#!/bin/sh\nfor libraries in '{root}'/usr/lib/*-linux-*; do\n  \
+             LD_LIBRARY_PATH=\"$libraries${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}\"\ndone\n\
+             export LD_LIBRARY_PATH\nexec '{root}/{program}' \"$@\"\n"
+        ),
+        Program::Java(archives) => {
+            let archives: Vec<String> =
+                archives.iter().map(|archive| format!("{root}/usr/share/java/{archive}.jar")).collect();
+            format!("#!/bin/sh\nexec java -cp '{}' \"$@\"\n", archives.join(":"))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -163,12 +227,19 @@ mod tests {
         fs::write(root.join("tool"), "#!/bin/sh\necho \"$1 $LD_LIBRARY_PATH\"\n").unwrap();
         fs::set_permissions(root.join("tool"), fs::Permissions::from_mode(0o755)).unwrap();
         let launcher = directory.join("bin/tool");
-        write_launcher(&launcher, &root, "tool").unwrap();
+        write_launcher(&launcher, &root, Program::Binary("tool")).unwrap();
 
         let said = command::capture(Command::new(&launcher).arg("hello")).unwrap();
         fs::remove_dir_all(&directory).unwrap();
         let expected = format!("hello {}", root.join("usr/lib/any-linux-gnu").display());
         assert!(said.starts_with(&expected), "{said}");
+    }
+
+    #[test]
+    fn a_launcher_of_java_names_the_unpacked_archives_and_leaves_the_class_to_its_caller() {
+        let script = script(Path::new("/tools/zookeeper"), Program::Java(&["one", "other"]));
+        let archives = "/tools/zookeeper/usr/share/java/one.jar:/tools/zookeeper/usr/share/java/other.jar";
+        assert_eq!(script, format!("#!/bin/sh\nexec java -cp '{archives}' \"$@\"\n"));
     }
 
     #[test]

@@ -27,6 +27,9 @@ const LOCAL: &str = "local_*";
 /// The names of the test targets that run on etcd.
 const ETCD: &str = "etcd_*";
 
+/// The tests of the launcher of ZooKeeper, which needs a Java runtime.
+const ZOOKEEPER: &str = "servers::zookeeper::";
+
 /// All targets but the benchmarks.
 const TARGETS: [&str; 4] = ["--lib", "--bins", "--tests", "--examples"];
 
@@ -72,8 +75,15 @@ pub(crate) fn etcd(workspace: &Workspace) -> Result<Verdict, Failure> {
         return Ok(Verdict::Skipped(NO_PROTOC.to_owned()));
     }
     let mut tools = workspace.cargo_on_all(&["test"])?;
-    command::run(tools.args(["--lib", "--", "servers::", "--test-threads", THREADS]))?;
+    command::run(tools.args(["--lib", "--", "servers::", "--skip", ZOOKEEPER, "--test-threads", THREADS]))?;
     let mut backend = workspace.cargo_on_all(&["test", "--no-fail-fast"])?;
     command::run(backend.args(["--test", ETCD, "--", "--test-threads", SERVER_THREADS]))?;
+    Ok(Verdict::Passed)
+}
+
+/// All that runs on ZooKeeper, likewise.
+pub(crate) fn zk(workspace: &Workspace) -> Result<Verdict, Failure> {
+    let mut tools = workspace.cargo_on_all(&["test"])?;
+    command::run(tools.args(["--lib", "--", ZOOKEEPER, "--test-threads", THREADS]))?;
     Ok(Verdict::Passed)
 }

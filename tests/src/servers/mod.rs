@@ -12,7 +12,7 @@
 //! | [`Proxy`] | a way to a server that can be cut, reset, held, delayed, made deaf or mute |
 //! | [`Gateway`] | a way to a gRPC server on which single requests are lost, held, answered late or never |
 //! | [`holder`], [`Scene`], [`Recorder`] | processes that hold things, what is done to them, and one history of it all |
-//! | [`etcd`] | one member or a cluster |
+//! | [`etcd`], [`zookeeper`] | one server or several |
 
 mod address;
 pub mod etcd;
@@ -26,6 +26,7 @@ mod proxy;
 mod recorder;
 mod scene;
 mod watchdog;
+pub mod zookeeper;
 
 pub use address::Address;
 pub use folder::Folder;

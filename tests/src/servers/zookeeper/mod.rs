@@ -1,0 +1,135 @@
+//! ZooKeeper: one server, or an ensemble of several.
+//!
+//! ```no_run
+//! use ha_conformance::servers::zookeeper::ZooKeeper;
+//!
+//! # fn main() -> Result<(), ha_conformance::Missing> {
+//! let zookeeper = ZooKeeper::builder().members(3).start()?;
+//! println!("connect to {}", zookeeper.addresses().join(","));
+//! let leader = zookeeper.leader();
+//! zookeeper.member(leader).kill();
+//! assert_ne!(zookeeper.leader(), leader); // waits for the next one
+//! zookeeper.member(leader).start();
+//! # Ok(())
+//! # }
+//! ```
+
+mod builder;
+mod member;
+mod words;
+
+pub use builder::ZooKeeperBuilder;
+pub use member::Member;
+
+use std::time::Duration;
+
+use super::{Folder, Process, Program};
+use crate::clock::Stopwatch;
+use crate::harness::Missing;
+
+/// How long servers that run may take to agree, on a busy machine.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// How often a server is asked how it is.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// An ensemble. It ends, and its folder goes, when this is dropped or the test dies; the folder of a test that failed stays.
+#[derive(Debug)]
+pub struct ZooKeeper {
+    members: Vec<Member>,
+    folder: Folder,
+}
+
+impl ZooKeeper {
+    /// One server with timing for tests, until told otherwise.
+    pub fn builder() -> ZooKeeperBuilder {
+        ZooKeeperBuilder::new()
+    }
+
+    /// Where clients connect to, one `host:port` per member.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<String> {
+        self.members.iter().map(|member| member.client_address().to_string()).collect()
+    }
+
+    /// A member, from 0.
+    ///
+    /// # Panics
+    /// If the ensemble is smaller.
+    #[must_use]
+    pub fn member(&self, index: usize) -> &Member {
+        &self.members[index]
+    }
+
+    /// All members.
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// The index of the member that says it leads, once one does. A server that is alone leads.
+    ///
+    /// A leader that is stopped answers nobody, so this is the one that the others have elected.
+    ///
+    /// # Panics
+    /// If there is none for 60 s.
+    #[must_use]
+    pub fn leader(&self) -> usize {
+        let watch = Stopwatch::start();
+        loop {
+            let leads = |member: &Member| member.is_running() && member.leads();
+            if let Some(leader) = self.members.iter().position(leads) {
+                return leader;
+            }
+            assert!(
+                watch.elapsed() < READY_WITHIN,
+                "no leader of {self:?} within {READY_WITHIN:?}\n{}",
+                self.logs()
+            );
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Waits until each member that runs serves clients.
+    ///
+    /// # Panics
+    /// If one does not within 60 s, or ends.
+    pub fn wait_until_ready(&self) {
+        let watch = Stopwatch::start();
+        for member in self.members.iter().filter(|member| member.is_running()) {
+            while !member.is_healthy() {
+                let waited = watch.elapsed() < READY_WITHIN && !member.has_ended_by_itself();
+                assert!(waited, "{member:?} is not ready after {:?}\n{}", watch.elapsed(), self.logs());
+                std::thread::sleep(PAUSE);
+            }
+        }
+    }
+
+    /// The last lines of each member's log, for messages.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        self.members.iter().map(|member| format!("--- {member:?}\n{}\n", member.log_tail())).collect()
+    }
+
+    /// The folder with the members' settings, logs and data.
+    #[must_use]
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+}
+
+impl Drop for ZooKeeper {
+    fn drop(&mut self) {
+        for member in &self.members {
+            member.kill();
+            if std::thread::panicking() {
+                // The logs stay; the data is large, and in memory.
+                drop(std::fs::remove_dir_all(member.data()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "zookeeper_test.rs"]
+mod tests;
