@@ -114,6 +114,7 @@ async fn open_observer(site: Arc<Site>, request: SessionRequest) -> Result<Local
 pub(crate) fn capabilities() -> &'static Capabilities {
     static CAPABILITIES: LazyLock<Capabilities> = LazyLock::new(|| {
         let mut capabilities = Capabilities::new("local", Scope::Processes);
+        capabilities.commits_inline = true;
         capabilities.ttl_min = Ttl::MIN;
         capabilities.ttl_max = Ttl::MAX;
         capabilities.expiry_slack = Duration::from_millis(250);

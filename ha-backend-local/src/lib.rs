@@ -36,6 +36,7 @@
 //! Nothing holds between machines: network file systems are refused where they can be told, which is not so behind FUSE. Whoever deletes the file *and* the folder
 //! beside it while processes use it makes two stores of one, for at most a ttl. A file restored from a backup during one boot goes back to old revisions; see the README.
 
+mod awake;
 mod backend;
 mod bell;
 mod clock;

@@ -11,6 +11,8 @@ use ha_core::runtime::{BoxFuture, Runtime};
 use ha_core::{Error, ErrorKind};
 use tokio::sync::oneshot;
 
+use crate::awake::awake;
+use crate::clock::MachineClock;
 use crate::error::Failure;
 use crate::step::Step;
 use crate::sync::lock;
@@ -52,8 +54,8 @@ struct Waiting {
 }
 
 /// The jobs of one process for one store.
-#[derive(Default)]
 pub(crate) struct Queue {
+    clock: MachineClock,
     waiting: Mutex<Waiting>,
     arrived: Condvar,
 }
@@ -65,6 +67,10 @@ impl std::fmt::Debug for Queue {
 }
 
 impl Queue {
+    pub(crate) fn new(clock: MachineClock) -> Self {
+        Self { clock, waiting: Mutex::default(), arrived: Condvar::new() }
+    }
+
     /// Adds a job that answers with what `run` returns. What `unwanted` gets is the result that nobody waited for to the end.
     pub(crate) fn submit<T: Send + 'static>(
         self: &Arc<Self>,
@@ -88,6 +94,10 @@ impl Queue {
 
     /// Waits until there is something to do. False once there is nothing and never will be.
     pub(crate) fn wait(&self) -> bool {
+        let has_come = || (!lock(&self.waiting).jobs.is_empty()).then_some(());
+        if awake(self.clock, has_come).is_some() {
+            return true;
+        }
         let mut waiting = lock(&self.waiting);
         while waiting.jobs.is_empty() {
             if waiting.stopped {
@@ -186,6 +196,9 @@ impl<T> Answer<T> {
         patience: Duration,
         explain: impl FnOnce() -> Error,
     ) -> Result<T, Error> {
+        if let Some(answer) = awake(self.queue.clock, || self.receiver.try_recv().ok()) {
+            return answer;
+        }
         let mut alarm: Option<BoxFuture<'static, ()>> = Some(runtime.sleep_until(runtime.now() + patience));
         let answered = poll_fn(|cx| {
             if let Poll::Ready(answer) = Pin::new(&mut self.receiver).poll(cx) {

@@ -136,7 +136,7 @@ impl Shared {
             boot,
             process,
             process_text,
-            queue: Arc::default(),
+            queue: Arc::new(Queue::new(clock)),
             hub: Hub::default(),
             files: OnceLock::new(),
             holders: Mutex::default(),

@@ -50,8 +50,8 @@ pub struct Capabilities {
     pub remembers_names: bool,
     /// Whether [`Session::end`](super::Session::end) works.
     pub ends_sessions: bool,
-    /// Whether a commit never waits: it is done when its future was polled once, on any thread. The core then runs it
-    /// on the thread of the caller instead of its I/O thread.
+    /// Whether a commit is usually done when its future was polled once, on any thread, and that takes no longer than some ten microseconds. The core then polls it
+    /// once on the thread of the caller, and only what is not done by then on its I/O thread.
     pub commits_inline: bool,
 }
 
