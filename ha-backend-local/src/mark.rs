@@ -65,14 +65,19 @@ impl Mark {
         fs::write(path(folder), format!("{database} {log} {index} {revision}\n"))
     }
 
-    /// Whether `now` are the files that were used. The log is not there once the last connection has moved all of it into the database and was closed.
+    /// Whether `now` are the files that were used. A log that is missing may have been closed in order, all of it moved into the database before, or taken away: nobody can
+    /// tell, and without it tokens would be given again.
     pub(crate) fn is_of(self, now: Inodes) -> bool {
-        self.files.database == now.database && (now.log == 0 || self.files.log == now.log)
+        now.log != 0 && (self.files.database, self.files.log) == (now.database, now.log)
     }
 
-    /// Whether another database stands beside the log of the one that was used: together they make no sense, and whoever moves them is not done.
+    /// Whether another database, or none, stands beside the log of the one that was used: together they make no sense, and whoever moves them is not done.
     pub(crate) fn is_torn_by(self, now: Inodes) -> bool {
         let stays = |before: u64, now: u64| before != 0 && before == now;
+        // Also where the mark knows nothing: whoever wrote it may have died, or found the files moved again.
+        if now.database == 0 && (now.log, now.index) != (0, 0) {
+            return true;
+        }
         self.files.database != now.database
             && (stays(self.files.log, now.log) || stays(self.files.index, now.index))
     }
@@ -116,7 +121,11 @@ mod tests {
     #[test]
     fn other_files_are_told_from_those_that_were_closed() {
         let mark = Mark { files: files(1, 2, 3), revision: 0 };
-        assert!(mark.is_of(files(1, 2, 3)) && mark.is_of(files(1, 0, 3)) && mark.is_of(files(1, 0, 0)));
+        assert!(mark.is_of(files(1, 2, 3)) && mark.is_of(files(1, 2, 0)));
+        assert!(
+            !mark.is_of(files(1, 0, 3)) && !mark.is_of(files(1, 0, 0)),
+            "its log may have been taken away"
+        );
         assert!(
             !mark.is_of(files(7, 0, 0))
                 && !mark.is_of(files(1, 8, 9))
@@ -135,5 +144,6 @@ mod tests {
         assert!(!mark.is_torn_by(files(1, 2, 3)) && !mark.is_torn_by(files(1, 0, 0)), "the same one");
         assert!(!mark.is_torn_by(files(7, 8, 9)) && !mark.is_torn_by(files(0, 0, 0)), "all of another one");
         assert!(!Mark::default().is_torn_by(files(7, 0, 0)), "nothing is known");
+        assert!(Mark::default().is_torn_by(files(0, 8, 0)) && Mark::default().is_torn_by(files(0, 0, 9)));
     }
 }
