@@ -41,6 +41,7 @@ mod backend;
 mod bell;
 mod clock;
 mod config;
+mod connection;
 mod error;
 mod filesystem;
 mod gate;

@@ -65,8 +65,7 @@ impl Mark {
         fs::write(path(folder), format!("{database} {log} {index} {revision}\n"))
     }
 
-    /// Whether `now` are the files that were used. A log that is missing may have been closed in order, all of it moved into the database before, or taken away: nobody can
-    /// tell, and without it tokens would be given again.
+    /// Whether `now` are the files that were used. The log stays when the last connection is closed: where it is missing somebody took it away, and tokens with it.
     pub(crate) fn is_of(self, now: Inodes) -> bool {
         now.log != 0 && (self.files.database, self.files.log) == (now.database, now.log)
     }

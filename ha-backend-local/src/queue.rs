@@ -92,7 +92,7 @@ impl Queue {
         Ok(Answer { queue: Arc::clone(self), id, operation, receiver, unwanted })
     }
 
-    /// Waits until there is something to do. False once there is nothing and never will be.
+    /// Waits until there is something to do. False once there is nothing and never will be: nobody can ask any more, or everybody is refused.
     pub(crate) fn wait(&self) -> bool {
         let has_come = || (!lock(&self.waiting).jobs.is_empty()).then_some(());
         if awake(self.clock, has_come).is_some() {
@@ -100,7 +100,7 @@ impl Queue {
         }
         let mut waiting = lock(&self.waiting);
         while waiting.jobs.is_empty() {
-            if waiting.stopped {
+            if waiting.stopped || waiting.refusal.is_some() {
                 return false;
             }
             waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
@@ -122,6 +122,8 @@ impl Queue {
             waiting.refusal.get_or_insert_with(|| refusal.clone());
             std::mem::take(&mut waiting.jobs)
         };
+        // Whoever serves it would keep files open that are not the store any more.
+        self.arrived.notify_one();
         for (_, job) in jobs {
             job.answer(Some(refusal.error("use the local store")));
         }

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::bell::Ear;
+use crate::connection;
 use crate::error::Failure;
 use crate::hub::Standing;
 use crate::keys::Place;
@@ -71,15 +72,12 @@ pub(crate) fn serve(shared: &Arc<Shared>) {
 
 /// Opens the database once the writer has found that it is one of ours, or does not if nobody asks any more.
 fn open(shared: &Shared) -> Option<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     loop {
         let woken = [PollFd::from_borrowed_fd(shared.inbox.descriptor(), PollFlags::IN)];
         wait(woken, None);
         if shared.is_ready() {
-            let opened = Connection::open_with_flags(&shared.config.path, flags);
-            let opened = opened.and_then(|connection| {
+            let opened = connection::open(&shared.config.path, OpenFlags::empty()).and_then(|connection| {
                 connection.busy_timeout(BUSY_WAIT)?;
-                connection.set_prepared_statement_cache_capacity(64);
                 Ok(connection)
             });
             match opened {

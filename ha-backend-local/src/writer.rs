@@ -9,6 +9,7 @@ use ha_core::{Error, ErrorKind};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::config::Durability;
+use crate::connection;
 use crate::error::{Failure, is_busy};
 use crate::keys::Number;
 use crate::life;
@@ -59,6 +60,11 @@ pub(crate) fn serve(shared: &Arc<Shared>) {
             drop(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())));
         }
     }
+    if shared.is_over() {
+        return;
+    }
+    // The database alone is what people copy. Whatever cannot be moved now, because others are at work, they move.
+    drop(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
 }
 
 /// What a batch came to, to be told once others can write again.
@@ -167,7 +173,7 @@ fn open(shared: &Shared) -> Result<Connection, Error> {
     let before = Inodes::look(path).map_err(|error| unreadable(shared, &error))?;
     let mark = Mark::read(&shared.folder).map_err(|error| unreadable(shared, &error))?;
     refuse_torn(path, mark, before)?;
-    let mut connection = connect(path).map_err(fail)?;
+    let mut connection = connection::open(path, OpenFlags::SQLITE_OPEN_CREATE).map_err(fail)?;
     connection.busy_timeout(shared.config.timeout).map_err(fail)?;
     let found = schema::look(&connection, shared.boot_text())
         .map_err(|failure| failure.into_error(OPEN, path).on(path.display()))?;
@@ -186,15 +192,6 @@ fn refuse_read_only(path: &Path) -> Result<(), Error> {
             .on(path.display())
             .because(format_args!("{error}; change its owner or its mode, so that this user can write it"))),
     }
-}
-
-/// A connection to the file at `path`, which is created empty if there is none.
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.set_prepared_statement_cache_capacity(64);
-    Ok(connection)
 }
 
 /// Makes the file a store of this boot. What that changes survives a loss of power: revisions are counted on from it.

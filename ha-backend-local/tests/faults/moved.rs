@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::thread;
 use std::time::Duration;
 
 use ha_conformance::history::{Event, Recipe};
@@ -16,6 +17,9 @@ use super::start;
 pub(crate) const TESTS: &[Test] = &[
     ("moved::whatever_is_moved_its_sessions_and_watches_end_with_the_reason", noticed),
     ("moved::a_database_beside_the_log_of_another_one_is_refused", torn),
+    ("moved::a_log_without_its_database_is_left_to_whoever_moves_them", halfway),
+    ("moved::a_store_whose_log_was_taken_away_goes_on_above_it", without_log),
+    ("moved::a_store_that_was_closed_is_whole_and_used_again_at_once", closed),
     ("moved::nobody_overlaps_while_the_files_are_moved_away", away),
     ("moved::a_store_that_replaces_another_one_waits_for_its_holders", replaced),
 ];
@@ -27,7 +31,7 @@ fn move_all(place: &Place, from: &str, to: &str) {
     for suffix in FILES {
         let path = |name: &str| place.folder().join(format!("{name}{suffix}"));
         match fs::rename(path(from), path(to)) {
-            // Whoever closed it last had moved its log into it.
+            // Whoever made it had not come so far.
             Err(error) if error.kind() == io::ErrorKind::NotFound && !suffix.is_empty() => {}
             moved => moved.unwrap(),
         }
@@ -78,6 +82,89 @@ fn torn() {
         let listing = site::session(&*moved, FOR_EVER).await;
         let listing = listing.list(&site::collection(), ha_core::spi::Page::by_name(9)).await.unwrap();
         assert_eq!(listing.entries().len(), 1, "what was stored before");
+    });
+}
+
+/// Also if nobody knows any more which files were used: whoever opened them last died in the middle.
+fn halfway() {
+    let place = Place::new();
+    site::run(async {
+        let backend = place.backend();
+        site::store(&*site::session(&*backend, FOR_EVER).await, "before", "").await;
+        fs::write(place.folder().join("ha.db-live/mark"), "0 0 0 0\n").unwrap();
+        for (at, suffix) in FILES.into_iter().enumerate() {
+            if at > 0 {
+                let error = site::try_session(&*backend, FOR_EVER).await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+                assert!(error.to_string().contains("-wal"), "{error}");
+            }
+            let path = |name: &str| place.folder().join(format!("{name}{suffix}"));
+            fs::rename(path("ha.db"), path("old.db")).unwrap();
+        }
+        let moved = site::connect(&format!("local://{}/old.db", place.folder().display()));
+        let listing = site::session(&*moved, FOR_EVER).await;
+        let listing = listing.list(&site::collection(), ha_core::spi::Page::by_name(9)).await.unwrap();
+        assert_eq!(listing.entries().len(), 1, "what was stored before");
+    });
+}
+
+fn without_log() {
+    let place = Place::new();
+    site::run(async {
+        let backend = place.backend();
+        let old = site::session(&*backend, FOR_EVER).await;
+        let take = |name| Txn::new().create_owned(site::key(name), "", Naming::Reusable);
+        let before = old.commit(take("before")).await.unwrap().committed().unwrap();
+        for suffix in ["-wal", "-shm"] {
+            fs::remove_file(place.folder().join(format!("ha.db{suffix}"))).unwrap();
+        }
+        assert_eq!(old.renew().await.unwrap_err().kind(), ErrorKind::SessionLost);
+        // Whoever still has the log open stands in the way: it is refused, not read without it.
+        let opened = async {
+            loop {
+                match site::try_session(&*backend, FOR_EVER).await {
+                    Ok(new) => break new,
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}"),
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let new = tokio::time::timeout(LONG, opened).await.unwrap();
+        let error = new.commit(take("after")).await.unwrap_err();
+        assert_eq!(
+            error.kind(),
+            ErrorKind::Recovering,
+            "whoever was granted something may not know yet: {error}"
+        );
+        let after = new.commit(Txn::new().create(site::key("after"), "")).await.unwrap().committed().unwrap();
+        assert!(after.revision > before.revision, "{} after {}", after.revision, before.revision);
+    });
+}
+
+/// Although a session of before had no time to end.
+fn closed() {
+    let place = Place::new();
+    let take = |name| Txn::new().create_owned(site::key(name), "", Naming::Reusable);
+    site::run(async {
+        let session = site::session(&*place.backend(), FOR_EVER).await;
+        session.commit(take("before")).await.unwrap().committed().unwrap();
+    });
+    let files = || {
+        fs::read_dir("/proc/self/fd").unwrap().flatten().filter_map(|file| fs::read_link(file.path()).ok())
+    };
+    let is_used = || files().any(|file| file.starts_with(place.folder()));
+    let ended = (0..60_000).any(|_| {
+        thread::sleep(Duration::from_millis(1));
+        !is_used()
+    });
+    assert!(ended, "its threads end");
+    let log = fs::metadata(place.folder().join("ha.db-wal")).unwrap();
+    assert_eq!(log.len(), 0, "all of it is in the database");
+    site::run(async {
+        let session = site::session(&*place.backend(), FOR_EVER).await;
+        assert!(session.commit(take("after")).await.unwrap().is_committed());
+        let listing = session.list(&site::collection(), ha_core::spi::Page::by_name(9)).await.unwrap();
+        assert_eq!(listing.entries().len(), 2, "what was stored before");
     });
 }
 

@@ -37,9 +37,9 @@ impl TokioRuntime {
 
     fn on(handle: tokio::runtime::Handle) -> Self {
         let timer = Timer::new();
-        let runner = Arc::clone(&timer);
+        let task = timer.task();
         handle.spawn(async move {
-            if let Err(error) = runner.run().await {
+            if let Err(error) = task.await {
                 tracing::error!(%error, "the timer of the toolkit stopped: sleeps no longer end");
             }
         });
@@ -147,6 +147,20 @@ mod tests {
         }
         let order: Vec<u64> = (0..3).map(|_| results.recv_timeout(Duration::from_secs(5)).unwrap()).collect();
         assert_eq!(order, [10, 20, 30]);
+    }
+
+    #[test]
+    fn the_timer_of_a_runtime_goes_with_whoever_can_sleep() {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+            let runtime = TokioRuntime::current().unwrap();
+            let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+            let sleep = runtime.sleep_until(runtime.now() + Duration::from_millis(20));
+            drop(runtime);
+            sleep.await;
+            while tasks() > 0 {
+                tokio::task::yield_now().await;
+            }
+        });
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
+use tokio::sync::Notify;
+
 use super::{Instant, clock};
 use crate::sync::lock;
 
@@ -16,7 +18,15 @@ use crate::sync::lock;
 #[derive(Debug)]
 pub(super) struct Timer {
     sleepers: Mutex<Sleepers>,
-    earlier: tokio::sync::Notify,
+    /// Wakes the task: there is an earlier deadline, or nobody left who could sleep.
+    earlier: Arc<Notify>,
+}
+
+impl Drop for Timer {
+    /// Lets the task end.
+    fn drop(&mut self) {
+        self.earlier.notify_one();
+    }
 }
 
 #[derive(Debug, Default)]
@@ -30,7 +40,7 @@ struct Sleepers {
 
 impl Timer {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { sleepers: Mutex::default(), earlier: tokio::sync::Notify::new() })
+        Arc::new(Self { sleepers: Mutex::default(), earlier: Arc::default() })
     }
 
     /// A future that ends at `deadline`.
@@ -45,7 +55,8 @@ impl Timer {
         sleepers.armed
     }
 
-    fn wake_due(&self) {
+    /// Wakes who has slept long enough. Tells when to do so again.
+    fn wake_due(&self) -> Option<Instant> {
         let now = clock::now();
         let mut due = Vec::new();
         {
@@ -58,38 +69,45 @@ impl Timer {
             }
         }
         due.into_iter().for_each(Waker::wake);
+        self.arm()
     }
 
-    /// Wakes sleepers for ever. Runs on the runtime that owns the timer.
+    /// The task that wakes sleepers, until there can be none any more. Runs on the runtime that owns the timer.
     #[cfg(target_os = "linux")]
-    pub(super) async fn run(self: Arc<Self>) -> std::io::Result<()> {
-        let alarm = alarm::Alarm::new()?;
-        loop {
-            self.wake_due();
-            alarm.set(self.arm())?;
-            tokio::select! {
-                biased;
-                () = self.earlier.notified() => {}
-                fired = alarm.fired() => fired?,
+    pub(super) fn task(self: &Arc<Self>) -> impl Future<Output = std::io::Result<()>> + Send + use<> {
+        let (timer, earlier) = (Arc::downgrade(self), Arc::clone(&self.earlier));
+        async move {
+            let alarm = alarm::Alarm::new()?;
+            while let Some(next) = timer.upgrade().map(|timer| timer.wake_due()) {
+                alarm.set(next)?;
+                tokio::select! {
+                    biased;
+                    () = earlier.notified() => {}
+                    fired = alarm.fired() => fired?,
+                }
             }
+            Ok(())
         }
     }
 
-    /// Wakes sleepers for ever, by tokio's clock: timerfd is Linux's.
+    /// The task that wakes sleepers, until there can be none any more, by tokio's clock: timerfd is Linux's.
     #[cfg(not(target_os = "linux"))]
     #[expect(clippy::disallowed_methods, reason = "this is where time is waited for")]
-    pub(super) async fn run(self: Arc<Self>) -> std::io::Result<()> {
-        loop {
-            self.wake_due();
-            let wait = match self.arm() {
-                Some(earliest) => earliest.saturating_since(clock::now()),
-                None => std::time::Duration::from_secs(3600),
-            };
-            tokio::select! {
-                biased;
-                () = self.earlier.notified() => {}
-                () = tokio::time::sleep(wait) => {}
+    pub(super) fn task(self: &Arc<Self>) -> impl Future<Output = std::io::Result<()>> + Send + use<> {
+        let (timer, earlier) = (Arc::downgrade(self), Arc::clone(&self.earlier));
+        async move {
+            while let Some(next) = timer.upgrade().map(|timer| timer.wake_due()) {
+                let wait = match next {
+                    Some(earliest) => earliest.saturating_since(clock::now()),
+                    None => std::time::Duration::from_secs(3600),
+                };
+                tokio::select! {
+                    biased;
+                    () = earlier.notified() => {}
+                    () = tokio::time::sleep(wait) => {}
+                }
             }
+            Ok(())
         }
     }
 }
