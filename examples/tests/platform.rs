@@ -93,7 +93,7 @@ fn the_platform_survives_its_losses_and_its_output_proves_it() {
         [("killed", false), ("frozen", false), ("cut_off", false), ("hands_over", true), ("shuts_down", true)]
     {
         let take_overs = verdict["take_overs"].as_array().unwrap();
-        let of_timers = |seen: &&Value| seen["election"] == "timers" && seen["cause"] == cause;
+        let of_timers = |seen: &&Value| seen["thing"] == "timers" && seen["cause"] == cause;
         let seen = take_overs.iter().find(of_timers).unwrap();
         // A ttl of 2 s and a second; half a ttl if the store need not wait for an expiry: it sees the death of a process. That a busy machine
         // adds to both is told in the output, and that the bounds are met is a check of its own.
@@ -134,10 +134,10 @@ fn corrupted_output_is_found(good: &Folder) {
     });
     assert_fails(&verify(&overlap), "polled by two nodes");
     let late = good.corrupted("events.jsonl", |lines| {
-        // All news of new leaders is late by more than a second, a ttl and whatever a machine adds.
+        // All news of grants is late by more than a second, a ttl and whatever a machine adds.
         let delay = |line: String| {
             let mut event: Value = serde_json::from_str(&line).unwrap();
-            if event["event"] == "leads" {
+            if event["event"] == "granted" {
                 event["at"] = Value::from(event["at"].as_u64().unwrap() + 30_000_000);
             }
             event.to_string()

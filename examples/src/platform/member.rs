@@ -84,9 +84,7 @@ async fn serve(errand: Errand, orders: mpsc::UnboundedReceiver<ToNode>) -> Resul
     member.tell(Event::Started { node: member.node() });
     tokio::spawn(report(member.clone(), member.coordinator.events()));
     member.serve(timers::serve(member.clone()));
-    for (at, sensor) in member.errand.inputs.sensors.iter().enumerate() {
-        member.serve(sensors::serve(member.clone(), sensor.clone(), at));
-    }
+    member.serve(sensors::serve(member.clone()));
     member.serve(maintenance::serve(member.clone()));
     member.serve(belong(member.clone()));
     obey(&member, orders).await;
@@ -175,11 +173,11 @@ async fn report(member: Member, mut events: Events) {
         let node = member.node();
         member.tell(match event {
             ha_core::Event::Granted { kind: "election", name, token } => {
-                Event::Leads { node, election: name, token: token.as_u64() }
+                Event::Granted { node, thing: name, token: token.as_u64() }
             }
             ha_core::Event::Ended { kind: "election", name, token, reason } => {
                 let token = token.as_u64();
-                Event::Ended { node, election: name, token, reason: reason.to_string() }
+                Event::Ended { node, thing: name, token, reason: reason.to_string() }
             }
             ha_core::Event::Suspect { remaining, .. } => {
                 Event::Suspect { node, remaining_ms: millis(remaining) }

@@ -3,8 +3,8 @@
 //! Four nodes share timers, sensors and maintenance. Each is a process of its own; they meet in a file, or on servers. [`run`] tells a story in which
 //! nodes are killed, frozen and cut off, and [`verify()`] judges what the platform did by the files that it has written, and by nothing else.
 //!
-//! Where to read first: `timers` is leader election with exactly-once output, `sensors` many elections over one session,
-//! `maintenance` a mutex, `gate` and `resource` what fencing tokens are for, `member` what runs in the process of a node,
+//! Where to read first: `timers` is leader election with exactly-once output, `sensors` partitions that move
+//! with the nodes, `maintenance` a mutex, `gate` and `resource` what fencing tokens are for, `member` what runs in the process of a node,
 //! `story` what is done to the nodes, `process` how. `pulse` tells a slow platform from a machine that stood still: bounds in time do not count that, and
 //! whether anything ran twice does not ask for it.
 

@@ -10,7 +10,7 @@ use super::timeline::{Event, EventRecord, Fault};
 /// How long sensors that change hands are kept back, to be told in one line.
 pub(super) const TOGETHER: Duration = Duration::from_millis(50);
 
-/// Turns events into lines. Remembers who leads what, to say from whom and after how long somebody takes over.
+/// Turns events into lines. Remembers who holds what, to say from whom and after how long somebody takes over.
 #[derive(Debug)]
 pub(super) struct Narrator {
     colour: bool,
@@ -19,7 +19,7 @@ pub(super) struct Narrator {
     ending: bool,
 }
 
-/// Who leads an election, or did until something happened.
+/// Who holds something, or did until something happened.
 #[derive(Debug)]
 struct Term {
     node: String,
@@ -55,17 +55,17 @@ impl Narrator {
     /// The lines that an event brings about.
     pub(super) fn tell(&mut self, record: &EventRecord) -> Vec<String> {
         let EventRecord { at, event } = record;
-        if self.ending && matches!(event, Event::Leads { .. } | Event::Ended { .. }) {
+        if self.ending && matches!(event, Event::Granted { .. } | Event::Ended { .. }) {
             // Nodes that stop one after the other pass everything on; nobody has to follow that.
             return Vec::new();
         }
-        if let Event::Leads { node, election, .. } = event {
-            let from = self.new_term(*at, node, election);
-            if let Some(sensor) = election.strip_prefix(SENSOR) {
+        if let Event::Granted { node, thing, .. } = event {
+            let from = self.new_term(*at, node, thing);
+            if let Some(sensor) = thing.strip_prefix(SENSOR) {
                 self.keep_back(*at, node, sensor, from);
                 return Vec::new();
             }
-            let text = format!("leads {election}{}", after(from.as_ref()));
+            let text = format!("leads {thing}{}", after(from.as_ref()));
             let mut lines = self.flush();
             lines.push(self.line(*at, node, &text, Paint::Good));
             return lines;
@@ -110,9 +110,9 @@ impl Narrator {
                 self.end_terms_of(node, at, *fault);
                 (node, fault_text(*fault).into(), if is_loss(*fault) { Paint::Bad } else { Paint::Bold })
             }
-            Event::Ended { node, election, reason, .. } => {
-                self.end_term(election, node, at, "let go");
-                let timers = (election == TIMERS).then(|| format!("no longer leads timers: {reason}"));
+            Event::Ended { node, thing, reason, .. } => {
+                self.end_term(thing, node, at, "let go");
+                let timers = (thing == TIMERS).then(|| format!("no longer leads timers: {reason}"));
                 (node, timers?, Paint::Plain)
             }
             Event::CatchesUp { node, ticks, oldest_late_ms, predecessor } => {
@@ -144,19 +144,19 @@ impl Narrator {
                 self.ending = true;
                 ("", "The run ends.".into(), Paint::Bold)
             }
-            Event::Leads { .. } => return None,
+            Event::Granted { .. } => return None,
         })
     }
 
-    /// Notes a new leader. From whom it takes over, and after how long.
-    fn new_term(&mut self, at: Moment, node: &str, election: &str) -> Option<(String, Duration)> {
-        let old = self.terms.insert(election.into(), Term { node: node.into(), over: None })?;
+    /// Notes a new holder. From whom it takes over, and after how long.
+    fn new_term(&mut self, at: Moment, node: &str, thing: &str) -> Option<(String, Duration)> {
+        let old = self.terms.insert(thing.into(), Term { node: node.into(), over: None })?;
         let (since, how) = old.over?;
         Some((format!("{} {how}", old.node), at.since(since)))
     }
 
-    fn end_term(&mut self, election: &str, node: &str, at: Moment, how: &'static str) {
-        if let Some(term) = self.terms.get_mut(election).filter(|term| term.node == node) {
+    fn end_term(&mut self, thing: &str, node: &str, at: Moment, how: &'static str) {
+        if let Some(term) = self.terms.get_mut(thing).filter(|term| term.node == node) {
             term.over.get_or_insert((at, how));
         }
     }
@@ -232,24 +232,24 @@ mod tests {
         narrator.tell(&EventRecord { at, event })
     }
 
-    fn leads(node: &str, election: &str) -> Event {
-        Event::Leads { node: node.into(), election: election.into(), token: 1 }
+    fn granted(node: &str, thing: &str) -> Event {
+        Event::Granted { node: node.into(), thing: thing.into(), token: 1 }
     }
 
-    fn ended(node: &str, election: &str) -> Event {
+    fn ended(node: &str, thing: &str) -> Event {
         let reason = "handed over".into();
-        Event::Ended { node: node.into(), election: election.into(), token: 1, reason }
+        Event::Ended { node: node.into(), thing: thing.into(), token: 1, reason }
     }
 
     #[test]
     fn a_line_says_who_takes_over_from_whom_and_after_how_long() {
         let mut narrator = Narrator::new(false);
-        assert_eq!(tell(&mut narrator, 5, leads("a", "timers")), ["  0.005  a       leads timers"]);
+        assert_eq!(tell(&mut narrator, 5, granted("a", "timers")), ["  0.005  a       leads timers"]);
         tell(&mut narrator, 1_000, Event::Fault { node: "a".into(), fault: Fault::Killed });
-        let lines = tell(&mut narrator, 2_990, leads("b", "timers"));
+        let lines = tell(&mut narrator, 2_990, granted("b", "timers"));
         assert_eq!(lines, ["  2.990  b       leads timers, 1.99 s after a was killed"]);
         tell(&mut narrator, 4_000, ended("b", "timers"));
-        let lines = tell(&mut narrator, 4_002, leads("c", "timers"));
+        let lines = tell(&mut narrator, 4_002, granted("c", "timers"));
         assert_eq!(lines, ["  4.002  c       leads timers, 2.0 ms after b let go"]);
     }
 
@@ -257,12 +257,12 @@ mod tests {
     fn sensors_that_move_together_share_a_line_before_what_comes_next() {
         let mut narrator = Narrator::new(false);
         for sensor in ["sensor/x", "sensor/y", "sensor/z"] {
-            assert_eq!(tell(&mut narrator, 5, leads("a", sensor)), [""; 0]);
+            assert_eq!(tell(&mut narrator, 5, granted("a", sensor)), [""; 0]);
         }
         assert_eq!(narrator.flush(), ["  0.005  a       polls x, y, z"]);
         tell(&mut narrator, 1_000, Event::Fault { node: "a".into(), fault: Fault::Frozen });
         for (millis, node, sensor) in [(2_900, "b", "x"), (2_901, "c", "y"), (2_910, "b", "z")] {
-            tell(&mut narrator, millis, leads(node, &format!("sensor/{sensor}")));
+            tell(&mut narrator, millis, granted(node, &format!("sensor/{sensor}")));
         }
         let lines = tell(&mut narrator, 3_000, Event::Stopping);
         assert_eq!(
@@ -273,7 +273,7 @@ mod tests {
                 "  3.000          The run ends.",
             ]
         );
-        assert_eq!(tell(&mut narrator, 3_001, leads("c", "timers")), [""; 0]);
+        assert_eq!(tell(&mut narrator, 3_001, granted("c", "timers")), [""; 0]);
     }
 
     #[test]

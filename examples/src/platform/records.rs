@@ -70,7 +70,7 @@ impl Write {
     pub(super) fn thing(&self) -> String {
         match self {
             Self::Ticks(_) => TIMERS.into(),
-            Self::Poll(poll) => sensor_election(&poll.sensor),
+            Self::Poll(poll) => sensor_thing(&poll.sensor),
             Self::Section(_) => MAINTENANCE.into(),
         }
     }
@@ -83,11 +83,13 @@ pub(super) const PLATFORM: &str = "platform";
 /// The mutex of the maintenance.
 pub(super) const MAINTENANCE: &str = "maintenance";
 
-/// What the names of the sensors' elections begin with.
+/// The partitions that the sensors are.
+pub(super) const SENSORS: &str = "sensors";
+/// What the names begin with by which the resource knows sensors.
 pub(super) const SENSOR: &str = "sensor/";
 
-/// The election of the node that polls `sensor`.
-pub(super) fn sensor_election(sensor: &str) -> String {
+/// What the resource calls `sensor`: each has a sequence of tokens of its own.
+pub(super) fn sensor_thing(sensor: &str) -> String {
     format!("{SENSOR}{sensor}")
 }
 

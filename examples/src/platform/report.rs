@@ -36,7 +36,7 @@ pub(super) fn json(verdict: &Verdict) -> String {
         .iter()
         .map(|take_over| {
             json!({
-                "election": take_over.election,
+                "thing": take_over.thing,
                 "from": take_over.from,
                 "cause": take_over.cause,
                 "at_ms": millis(take_over.at),
@@ -75,9 +75,9 @@ fn take_overs(take_overs: &[TakeOver]) -> String {
         "\n{:<10}{:<12}{:<14}{:>10}{:>10}   {}\n",
         "node", "event", "timers go to", "after", "bound", "its sensors"
     );
-    for timers in take_overs.iter().filter(|take_over| take_over.election == TIMERS) {
+    for timers in take_overs.iter().filter(|take_over| take_over.thing == TIMERS) {
         let with_it = |take_over: &&TakeOver| {
-            take_over.election != TIMERS && take_over.from == timers.from && take_over.at == timers.at
+            take_over.thing != TIMERS && take_over.from == timers.from && take_over.at == timers.at
         };
         let sensors: Vec<&TakeOver> = take_overs.iter().filter(with_it).collect();
         let slowest = sensors.iter().filter_map(|sensor| sensor.after).max();

@@ -83,9 +83,10 @@ impl Story {
     async fn kill_the_leader(&mut self) -> Option<&'static str> {
         self.act("The process of the timers' leader is killed.");
         let leader = self.leader().await?;
-        leader.kill();
-        self.fault(leader.name, Fault::Killed);
         let name = leader.name;
+        // First the note: a store that sees the death of a process has a successor in no time.
+        self.fault(name, Fault::Killed);
+        leader.kill();
         self.nodes.retain(|node| node.name != name);
         self.successor(name).await;
         self.rest(1.0).await;
@@ -139,7 +140,7 @@ impl Story {
     }
 
     async fn restart(&mut self, killed: Option<&'static str>) -> Result<(), Failure> {
-        self.act("The node that was killed comes back, and with it the sensors that are at home there.");
+        self.act("The node that was killed comes back, and gets its share of the sensors.");
         let Some(name) = killed else { return Ok(()) };
         self.fault(name, Fault::Restarted);
         self.nodes.push(Node::start(&self.site, name)?);

@@ -22,10 +22,10 @@ pub(super) enum Event {
     Started { node: String },
     /// The story does this to a node.
     Fault { node: String, fault: Fault },
-    /// A node was granted an election.
-    Leads { node: String, election: String, token: u64 },
+    /// A node was granted something: to lead the timers, or to poll a sensor.
+    Granted { node: String, thing: String, token: u64 },
     /// A node knows that it no longer has what it was granted.
-    Ended { node: String, election: String, token: u64, reason: String },
+    Ended { node: String, thing: String, token: u64, reason: String },
     /// A new leader of the timers found these ticks missing and emits them late.
     CatchesUp { node: String, ticks: usize, oldest_late_ms: u64, predecessor: String },
     /// A node's session is in doubt; its grants stay valid for so long.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Check;
 use super::outputs::Outputs;
 use crate::platform::clock::Moment;
-use crate::platform::records::{MAINTENANCE, TIMERS, sensor_election};
+use crate::platform::records::{MAINTENANCE, TIMERS, sensor_thing};
 use crate::platform::timeline::Fault;
 
 /// Checks that of the writes that were accepted none carries a smaller token than one before it.
@@ -14,7 +14,7 @@ pub(super) fn check_accepted(outputs: &Outputs) -> Check {
     let mut problems = Vec::new();
     let ticks = outputs.ticks.iter().map(|record| (TIMERS.to_owned(), &record.node, record.token));
     let polls =
-        outputs.polls.iter().map(|record| (sensor_election(&record.poll.sensor), &record.node, record.token));
+        outputs.polls.iter().map(|record| (sensor_thing(&record.poll.sensor), &record.node, record.token));
     let sections = outputs.sections.iter().map(|record| (MAINTENANCE.to_owned(), &record.node, record.token));
     let mut writes = 0_u64;
     for (thing, node, token) in ticks.chain(polls).chain(sections) {

@@ -39,7 +39,7 @@ pub struct Verdict {
     pub output: PathBuf,
     /// What was checked.
     pub checks: Vec<Check>,
-    /// Every change of leadership, in the order of time.
+    /// Every change of holder, of the timers and of sensors, in the order of time.
     pub take_overs: Vec<TakeOver>,
 }
 

@@ -48,11 +48,11 @@ pub(super) fn sample() -> Outputs {
 }
 
 fn events() -> Vec<EventRecord> {
-    let leads = |node: &str, token| Event::Leads { node: node.into(), election: "timers".into(), token };
+    let granted = |node: &str, token| Event::Granted { node: node.into(), thing: "timers".into(), token };
     let fault = |node: &str, fault| Event::Fault { node: node.into(), fault };
     let ended = |node: &str, token| {
         let reason = "for a reason".into();
-        Event::Ended { node: node.into(), election: "timers".into(), token, reason }
+        Event::Ended { node: node.into(), thing: "timers".into(), token, reason }
     };
     let here = |node: &str| Event::Here { node: node.into() };
     let gone = |node: &str| Event::Gone { node: node.into() };
@@ -60,23 +60,23 @@ fn events() -> Vec<EventRecord> {
         (0, here("a")),
         (0, here("b")),
         (0, here("c")),
-        (0, leads("a", 10)),
+        (0, granted("a", 10)),
         (3_000, fault("a", Fault::Killed)),
         (4_900, gone("a")),
-        (4_900, leads("b", 20)),
+        (4_900, granted("b", 20)),
         (6_000, fault("b", Fault::CutOff)),
         (7_800, ended("b", 20)),
-        (7_900, leads("c", 30)),
+        (7_900, granted("c", 30)),
         (8_000, fault("b", Fault::Healed)),
         (8_500, fault("a", Fault::Restarted)),
         (8_510, here("a")),
         (9_000, fault("c", Fault::HandsOver)),
         (9_001, ended("c", 30)),
-        (9_003, leads("a", 40)),
+        (9_003, granted("a", 40)),
         (9_300, fault("a", Fault::ShutsDown)),
         (9_301, ended("a", 40)),
         (9_302, gone("a")),
-        (9_303, leads("b", 50)),
+        (9_303, granted("b", 50)),
         (9_400, fault("b", Fault::Frozen)),
         (9_500, fault("b", Fault::Resumed)),
         (10_000, Event::Stopping),
