@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ha::memory::MemoryBackend;
-use ha::partition::planner::{HashRanges, Rendezvous, StaticMap, Sticky};
+use ha::partition::planner::{ByLoad, HashRanges, Loads, Plan, Problem, Rendezvous, StaticMap, Sticky};
 use ha::partition::{Layout, Partitions};
 use ha::runtime::IoThread;
 use ha::{Coordinator, Error, ErrorKind};
@@ -22,8 +22,12 @@ const NODES: [&str; 3] = ["box-1", "box-2", "box-3"];
 enum Strategy {
     /// Evenly; what a dead node had goes to the others.
     Dynamic,
+    /// Evenly by what they cost: the first three cost three times as much as the others.
+    ByLoad,
     /// To whoever ranks highest.
     Ranked,
+    /// By a function of one's own, which looks at who is here and not at who owned what: it moves more than it has to.
+    Own,
     /// By a list in a file.
     Map,
     /// By ranges of their numbers.
@@ -31,27 +35,42 @@ enum Strategy {
 }
 
 impl Strategy {
-    fn apply(self, sensors: Partitions) -> Partitions {
-        match self {
+    fn apply(self, sensors: Partitions) -> Result<Partitions, Error> {
+        Ok(match self {
             Self::Dynamic => sensors.planner(Sticky::new()),
+            Self::ByLoad => {
+                // A service would measure; what it measures then is shared with the planner while that works.
+                let loads = Loads::new();
+                (0..3).try_for_each(|sensor| loads.set(sensor, 3.0))?;
+                sensors.planner(ByLoad::new(&loads))
+            }
             Self::Ranked => sensors.planner(Rendezvous::new()),
+            Self::Own => sensors.planner(blocks),
             Self::Map => {
                 let nodes = NODES.iter().cycle().zip(0..SENSORS);
                 sensors.planner(nodes.fold(StaticMap::new(), |map, (node, sensor)| map.put(sensor, *node)))
             }
             Self::Ranges => sensors.planner(HashRanges::new(NODES)),
-        }
+        })
     }
 
     /// Whether others take over what a dead node had.
     fn survives(self) -> bool {
-        matches!(self, Self::Dynamic | Self::Ranked)
+        !matches!(self, Self::Map | Self::Ranges)
     }
+}
+
+/// A planner of one's own: neighbours together, on whoever is here.
+fn blocks(problem: &Problem) -> Plan {
+    let (seats, sensors) = (problem.seats().len(), problem.partitions());
+    let seat = |sensor: usize| u32::try_from(sensor * seats / sensors).ok().filter(|_| seats > 0);
+    Plan::new((0..sensors).map(seat).collect())
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    for strategy in [Strategy::Dynamic, Strategy::Ranked, Strategy::Map, Strategy::Ranges] {
+    use Strategy::{ByLoad, Dynamic, Map, Own, Ranges, Ranked};
+    for strategy in [Dynamic, ByLoad, Ranked, Own, Map, Ranges] {
         show(strategy).await?;
     }
     Ok(())
@@ -66,7 +85,7 @@ async fn show(strategy: Strategy) -> Result<(), Error> {
         let life = IoThread::start()?;
         let builder = Coordinator::builder(store.clone()).namespace("sensors").node(name).ttl(TTL);
         let node = builder.runtime(Arc::new(life.runtime())).connect().await?;
-        let sensors = strategy.apply(node.partitions("sensors", SENSORS)?.min_members(NODES.len()));
+        let sensors = strategy.apply(node.partitions("sensors", SENSORS)?.min_members(NODES.len()))?;
         nodes.push((life, tokio::spawn(poll(node, sensors))));
     }
     let observer =
