@@ -80,6 +80,40 @@ pub enum Bug {
     OwnersForgotten,
     /// A member does not notice that its acknowledgement was deleted.
     DeletedAckUnseen,
+    // Work-sets.
+    /// A completion is written whoever has claimed the item by then, and whatever has become of it.
+    CompletedUntokened,
+    /// The attempt is the token of a claim.
+    AttemptAsToken,
+    /// A claim is taken back without comparing that its worker is gone.
+    TakenFromTheLiving,
+    /// What a list of done items names is deleted, whatever has become of it.
+    SweptUnseen,
+    /// An item that a list names is claimed though it was put off since.
+    ClaimedBeforeItsTime,
+    /// An item is forgotten when it is completed.
+    ForgottenAtCompletion,
+    /// An item that is done is begun anew when it is added again.
+    DoneBegunAnew,
+    /// A claim that takes too long is given back, and its holder is not told.
+    OverdueUntold,
+    /// A claim that is dropped is not given back.
+    DroppedClaimKept,
+    /// Nobody looks for the claims of workers that are gone.
+    DeadWorkersKept,
+    /// Whoever claims some of the items of a list removes the list.
+    RestOfListDropped,
+    /// A stale settlement is answered as applied.
+    StaleIsApplied,
+    /// A claim that a discontinuity forgot is held on to.
+    ForgottenClaimsKept,
+    /// No list says of an item that is put off when it comes.
+    PutOffUnlisted,
+    // Slots.
+    /// A slot that was forgotten or deleted is held on to.
+    ForgottenSlotsKept,
+    /// A slot that is dropped is not given back.
+    DroppedSlotKept,
     // Locks and elections.
     /// What a discontinuity forgot is held on to.
     ForgottenGrantsKept,
@@ -142,6 +176,22 @@ impl Bug {
         Self::BareAck,
         Self::OwnersForgotten,
         Self::DeletedAckUnseen,
+        Self::CompletedUntokened,
+        Self::AttemptAsToken,
+        Self::TakenFromTheLiving,
+        Self::SweptUnseen,
+        Self::ClaimedBeforeItsTime,
+        Self::ForgottenAtCompletion,
+        Self::DoneBegunAnew,
+        Self::OverdueUntold,
+        Self::DroppedClaimKept,
+        Self::DeadWorkersKept,
+        Self::RestOfListDropped,
+        Self::StaleIsApplied,
+        Self::ForgottenClaimsKept,
+        Self::PutOffUnlisted,
+        Self::ForgottenSlotsKept,
+        Self::DroppedSlotKept,
         Self::ForgottenGrantsKept,
         Self::ExpiredGrantHandedOut,
         Self::DeadlineFromReply,

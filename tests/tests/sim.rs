@@ -36,6 +36,12 @@ fn no_seed_of_partitions_violates_an_invariant() {
 }
 
 #[test]
+fn no_seed_of_work_sets_violates_an_invariant() {
+    let outcome = batch::run_plain(&batch(0, 150), Subject::Work);
+    assert!(outcome.failed.is_empty(), "{}", outcome.failed[0]);
+}
+
+#[test]
 fn no_seed_of_shared_locks_violates_an_invariant() {
     let outcome = batch::run_plain(&batch(0, 150), Subject::Shared);
     assert!(outcome.failed.is_empty(), "{}", outcome.failed[0]);
@@ -45,7 +51,7 @@ fn no_seed_of_shared_locks_violates_an_invariant() {
 /// that it still reaches: where a unit test shows the same, that is the better one.
 #[test]
 fn seeds_that_found_something_pass() {
-    let found: [(Subject, &[u64]); 5] = [
+    let found: [(Subject, &[u64]); 6] = [
         (Subject::Mutex, &[400_149_046, 600_105_362, 900_823_126, 2_000_007_032, 2_000_213_880]),
         (Subject::Election, &[75, 264, 309, 3_001_202_026]),
         (Subject::Shared, &[2, 7, 280, 297, 90_000_664]),
@@ -75,6 +81,7 @@ fn seeds_that_found_something_pass() {
                 628_169_489_092_001_198,
             ],
         ),
+        (Subject::Work, &[3, 13, 426, 482, 1_154]),
         (Subject::Store, &[1_827, 500_169_233]),
     ];
     for (subject, seeds) in found {
@@ -87,8 +94,14 @@ fn seeds_that_found_something_pass() {
 
 #[test]
 fn defects_of_each_part_are_caught() {
-    let defects =
-        ["VanishedMeansTurn", "HintObeyed", "NoLocalDeadline", "CreateReplaces", "WatchLosesRemovals"];
+    let defects = [
+        "VanishedMeansTurn",
+        "HintObeyed",
+        "NoLocalDeadline",
+        "CreateReplaces",
+        "WatchLosesRemovals",
+        "AttemptAsToken",
+    ];
     for name in defects {
         let defect = Defect::named(name).unwrap();
         assert!(batch::catch(&batch(0, 100), defect).is_some(), "{name}");

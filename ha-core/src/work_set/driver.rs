@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::names::Name;
 use crate::spi::Guard;
 use crate::sync::lock;
+use crate::zoo::{Bug, planted};
 
 /// What a grant of this recipe is called.
 pub(super) const NOUN: &str = "claim";
@@ -127,7 +128,11 @@ fn claimed(
     };
     let ports = &engine.ports;
     let ticket = |taken: Taken| {
-        let (token, guard) = (taken.stamp.modified().as_u64(), Guard::Unchanged(taken.stamp.clone()));
+        let guard = Guard::Unchanged(taken.stamp.clone());
+        let token = match planted(Bug::AttemptAsToken) {
+            true => u64::from(taken.claims),
+            false => taken.stamp.modified().as_u64(),
+        };
         let grant = Grant::numbered(NOUN, ports.name.clone(), token, guard, Arc::clone(life));
         engine.hub().granted(NOUN, &grant);
         lock(&ports.grants).insert(taken.claim, grant.clone());

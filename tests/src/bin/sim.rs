@@ -11,7 +11,7 @@ use ha_conformance::sim::{Counters, Defect, Settings, Subject, run};
 const HELP: &str = "\
 Runs the recipes in a simulated world, where a seed decides everything.
 
-  --recipe NAME             one recipe (mutex, election, shared, group, partitions, store); without it, all
+  --recipe NAME             one recipe (mutex, election, shared, group, partitions, work, store); without it, all
   --seed N                  one seed, with its verdict and, with --history, everything that happened
   --from N --count N        a batch of seeds (default: 0 and 1,000)
   --for SECONDS             begin no further seed of a recipe after so long

@@ -34,6 +34,7 @@ crate::case::cases! {
     a_claim_dropped_at_any_point_leaves_none { guarantee: "G199", needs: [YIELDS] }
     a_completion_dropped_at_any_point_is_made_or_not { guarantee: "G199", needs: [YIELDS] }
     an_add_dropped_at_any_point_adds_all_or_nothing { guarantee: "G199", needs: [YIELDS] }
+    a_dead_letter_that_was_left_behind_is_in_nobodys_way { guarantee: "G195" }
     a_release_that_meets_a_broken_connection_is_made_later { guarantee: "G199", needs: [CUT] }
 }
 
@@ -348,4 +349,23 @@ async fn a_release_that_meets_a_broken_connection_is_made_later(cx: Context) {
     while again.len() < 2 {
         again.extend(cx.within("both are free", 20, work(&other).next(2)).await.unwrap());
     }
+}
+
+async fn a_dead_letter_that_was_left_behind_is_in_nobodys_way(cx: Context) {
+    use crate::verbs::Verbs;
+    let (node, hand) = (cx.node("node").await, cx.session().await);
+    add(&work(&node), 1).await;
+    let claim = take(&work(&node)).await;
+    // As if somebody had deleted the dead item by hand, and not its letter.
+    let letters = ha_core::spi::Collection::parse(&["work", super::work_set::NAME, "dead"]).unwrap();
+    hand.put(&letters.key(ha_core::spi::Name::parse(claim.id()).unwrap()), "of another life").await;
+    let id = claim.id().to_owned();
+    let buried = cx.within("it is buried", 10, claim.bury("never")).await.unwrap();
+    assert_eq!(buried, Settled::Applied);
+    let letters = work(&node).dead_letters(None, 9).await.unwrap();
+    assert_eq!(
+        letters.iter().map(|letter| (letter.id(), letter.reason())).collect::<Vec<_>>(),
+        [(&*id, "never")]
+    );
+    assert_eq!(work(&node).redrive([&*id]).await.unwrap(), [true]);
 }

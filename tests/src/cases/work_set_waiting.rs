@@ -12,6 +12,7 @@ use crate::counting::Counting;
 crate::case::cases! {
     "work_set_waiting";
     whoever_waits_is_woken_when_something_put_off_is_due { guarantee: "G192" }
+    an_item_that_was_put_off_since_is_not_claimed_before_its_time { guarantee: "G192" }
     whoever_waits_is_woken_by_what_is_added { guarantee: "G200" }
     one_item_wakes_one_of_many_that_wait { guarantee: "G200" }
     workers_that_wait_ask_for_nothing { guarantee: "G200" }
@@ -32,6 +33,19 @@ async fn whoever_waits_is_woken_when_something_put_off_is_due(cx: Context) {
     };
     let (claims, ()) = tokio::join!(cx.within("it is woken", 20, waiting.next(9)), later);
     assert_eq!(ids(&claims.unwrap()), ["soon"]);
+}
+
+async fn an_item_that_was_put_off_since_is_not_claimed_before_its_time(cx: Context) {
+    let (a, b) = (cx.node("a").await, cx.node("b").await);
+    let (adder, worker) = (work(&a), work(&b));
+    // The list that says of its first life that it can be claimed is still there.
+    assert!(adder.add("twice", &1).await.unwrap().is_new());
+    assert_eq!(adder.remove(["twice"]).await.unwrap(), [true]);
+    let later = Item::new("twice", 2).after(Duration::from_secs(3_600));
+    assert!(adder.add_all([later]).await.unwrap()[0].is_new());
+    assert!(adder.add("now", &3).await.unwrap().is_new());
+    assert_eq!(ids(&worker.claim(9).await.unwrap()), ["now"]);
+    assert!(adder.get("twice").await.unwrap().is_some_and(|seen| seen.attempts() == 0));
 }
 
 async fn whoever_waits_is_woken_by_what_is_added(cx: Context) {

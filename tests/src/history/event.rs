@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::group::Shown;
 use super::store::{Action, Change, Item, Key, Outcome};
+use super::words::{Answer, EndReason, Phase, Recipe, SessionEnd, Sight, Target};
+use super::work::{Addition, Settlement, Stage, Verdict};
 
 /// What happened; who and when is in the [`Record`](super::Record).
 ///
@@ -163,6 +165,53 @@ pub enum Event {
         number: Option<u64>,
     },
 
+    /// The process was told what became of an item that it added to a work-set.
+    Added {
+        /// The item, with its set: `jobs/7`.
+        item: String,
+        /// What it was told.
+        answer: Addition,
+    },
+    /// The process wants an item to be forgotten, in whatever state it is: from now on it may be gone.
+    Removing {
+        /// The item.
+        item: String,
+    },
+    /// How often the item of a claim was claimed, as its holder sees it: recorded at the instant of its [`Event::Granted`].
+    Attempt {
+        /// The grant.
+        grant: u64,
+        /// How often, this time included.
+        attempt: u64,
+    },
+    /// The holder of a claim asked for an end of it, or for more time.
+    Settling {
+        /// The grant.
+        grant: u64,
+        /// The number of the question: each process has its own.
+        settlement: u64,
+        /// What it asked for.
+        verdict: Verdict,
+    },
+    /// It was answered.
+    Settled {
+        /// The number of the question.
+        settlement: u64,
+        /// What it was told.
+        answer: Settlement,
+    },
+    /// The store applied a commit that changes an item. Whoever records one of these records all of that item.
+    Filed {
+        /// The item, with its set.
+        item: String,
+        /// The session that committed it; `None` if the store itself did: an administrator, or what it forgot.
+        session: Option<String>,
+        /// What the item is from now on.
+        stage: Stage,
+        /// The revision of the commit that made it so: of a claim, its token.
+        revision: u64,
+    },
+
     /// A fenced resource decided on a write.
     Wrote {
         /// The resource.
@@ -299,100 +348,4 @@ pub enum Event {
 impl Event {
     /// The kind of a [`Event::Fault`] in which the store answers nobody, because it has no quorum.
     pub const OUTAGE: &'static str = "outage";
-}
-
-/// What kind of grant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Recipe {
-    /// A mutex.
-    Mutex,
-    /// Leadership.
-    Election,
-    /// A share of a read-write lock or semaphore. A writer that goes on as a reader is recorded as another call, with another grant of the same token.
-    Shared,
-    /// A partition of a group. One that may be moved by force, because what it writes to refuses smaller tokens, is recorded as one share of several.
-    Partition,
-}
-
-/// Why a holder stopped to believe in its grant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum EndReason {
-    /// It released or resigned, or dropped the guard.
-    Released,
-    /// It was told that the grant is lost.
-    Lost,
-    /// Its local deadline passed.
-    Expired,
-    /// Its own process gave it up on purpose: handed over, unhealthy, or shutting down.
-    Yielded,
-}
-
-/// Why the store ended a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum SessionEnd {
-    /// Its process closed it.
-    Closed,
-    /// Its deadline passed.
-    Expired,
-    /// Another process, or an administrator, ended it.
-    Ended,
-}
-
-/// What an observer of an election knows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum Sight {
-    /// Nothing, for now.
-    Unknown,
-    /// Nobody leads.
-    Vacant,
-    /// This node leads.
-    Leader {
-        /// The term.
-        term: u64,
-        /// The node.
-        node: String,
-    },
-}
-
-/// What a fenced resource decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Answer {
-    /// The write was applied.
-    Accepted,
-    /// The write was refused: its token is stale.
-    Refused,
-    /// Its writer was never told.
-    Unknown,
-}
-
-/// What a fault strikes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Target {
-    /// The store, and so everybody.
-    Store,
-    /// One node, or its way to the store.
-    Node(String),
-}
-
-/// The phases of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Phase {
-    /// Faults strike; only what must never happen is judged.
-    Safety,
-    /// A healthy core is left, the rest stays broken for ever; what must happen is judged too.
-    Liveness,
 }

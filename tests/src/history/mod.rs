@@ -16,11 +16,15 @@ mod event;
 mod group;
 mod json;
 mod store;
+mod words;
+mod work;
 
-pub use event::{Answer, EndReason, Event, Phase, Recipe, SessionEnd, Sight, Target};
+pub use event::Event;
 pub use group::Shown;
 pub use json::{Malformed, MalformedKind};
 pub use store::{Action, Change, Item, Key, Outcome, Version};
+pub use words::{Answer, EndReason, Phase, Recipe, SessionEnd, Sight, Target};
+pub use work::{Addition, Settlement, Stage, Verdict};
 
 use serde::{Deserialize, Serialize};
 

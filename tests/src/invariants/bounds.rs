@@ -33,6 +33,10 @@ pub struct Bounds {
     pub linearizable_reads: bool,
     /// The longest value that the backend takes, in bytes (K7). Values of up to 64 KiB are never refused.
     pub value_bytes: u64,
+    /// How long it is remembered at least that an item is done; 0 where only so many are remembered.
+    pub retention: u64,
+    /// How far the wall clocks may differ.
+    pub wall_clocks: u64,
     /// How many steps the search for a linearization may take per key or lock. Beyond it the verdict is "undecided", which is not a pass.
     pub search_steps: u64,
 }
@@ -54,6 +58,8 @@ impl Bounds {
             exclusive_in_time: true,
             linearizable_reads: true,
             value_bytes: 64 * 1024,
+            retention: nanos(Duration::from_secs(24 * 60 * 60)),
+            wall_clocks: nanos(Duration::from_millis(1)),
             search_steps: 1_000_000,
         }
     }

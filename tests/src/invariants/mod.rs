@@ -39,6 +39,14 @@
 //! | P5 | one member that comes or goes moves at most one partition more than its share, and none between two others | G171, G175 |
 //! | P6 | when nothing has been disturbed for twice the bound, no healthy member loses a partition or is given one that another healthy member had | G171, G175 |
 //! | P7 | whatever changes what members are assigned is committed by the one who is elected to assign at that instant, and a number that it gives the plan is larger than every one before it | R11, G174 |
+//! | W1 | an item is completed only under the claim that it is in, what is done is not claimed, changed or completed again until it is forgotten, and of its completions one is accepted | G190, G194, G202 |
+//! | W2 | an item that is new to whoever added it was begun once for it, and it is there, done within the retention or not done, until it has been done for that long or somebody asked to forget it | G191, G202 |
+//! | W3 | at every instant at most one worker believes in its claim of an item, with a larger token and a later attempt than every earlier one; an item is claimed only when it is ready and its time has come, and nobody takes it back while its holder believes in it | R1, R2, R3, G192, G193, G196 |
+//! | W4 | a settlement that was applied changed the item from the very claim to what it says, one that is stale or failed did not complete it, and a result that somebody else stored is that of the claim it names | G190, G193, G194 |
+//! | W5 | a claim that was settled or lost is not believed in again, none is given to a caller that had gone or twice to one, and a loss is noticed within the bound | R1, R2, R4, G199 |
+//! | W6 | after the last disturbance an item whose time has come, or whose claim nobody believes in any more, is taken up within the bound, if a healthy worker wants items | R7, R9, G192, G195, G196, G200 |
+//! | S1 | at every instant at most one process believes that it holds a slot, with a larger token than every earlier one; what was given up or lost is not believed in again, and a loss is noticed within the bound | R1, R2, R3, R4, G210, G212 |
+//! | S2 | after the last disturbance a slot that nobody holds is given within the bound to a healthy process that wants one, if it was ever held | R7, R9, R10, G210, G212 |
 //! | V1 | a watch shows committed states only and misses none silently: what its revision covers was told, or a later state was, and a gap ends with a snapshot | G30, G31, G32, G33 |
 //! | V3 | a watch never goes back, neither in its revision nor in the state of an entry, and does not begin before what its session had seen | G33, G34 |
 //! | K1 | the requests on each entry could have happened one after the other, each between its call and its answer | G1, G2, G3, G14 |
@@ -50,9 +58,9 @@
 //! | K7 | a value beyond the limit is refused, one within the contract's is not, and what was refused has no effect | G10, G11 |
 //!
 //! Not judged: how late a watch is without faults (V6), whether an item of it is atomic (V2) and truthful about where it is (V4), and how much a slow
-//! consumer costs (V5), because the cases of the suite see them directly; the invariants of work-sets, which come with their recipes. Of E6 "no quorum" is judged for faults of the kind [`Event::OUTAGE`].
+//! consumer costs (V5), because the cases of the suite see them directly. Of E6 "no quorum" is judged for faults of the kind [`Event::OUTAGE`].
 //!
-//! Liveness (L5, E4's end, E6, E8, P2, P4, P6, V1's end) is judged once the run is calm: in [`Phase::Liveness`], after the last record of a fault, a
+//! Liveness (L5, E4's end, E6, E8, P2, P4, P6, W6, S2, V1's end) is judged once the run is calm: in [`Phase::Liveness`], after the last record of a fault, a
 //! crash, a freeze or a start, on nodes on which no fault is left. A run without that phase is judged by its safety alone.
 //!
 //! [`Event::OUTAGE`]: crate::history::Event::OUTAGE
@@ -104,9 +112,17 @@ mod p6_nothing_moves_for_nothing;
 mod p7_only_the_elected_assigns;
 mod replay;
 mod rules;
+mod s1_one_holder;
+mod s2_free_slots_are_taken;
 mod v1_nothing_missed;
 mod v3_never_back;
 mod violation;
+mod w1_completed_once;
+mod w2_nothing_is_lost;
+mod w3_one_claimer;
+mod w4_answers_are_true;
+mod w5_given_up_for_good;
+mod w6_taken_up_again;
 
 pub use bounds::Bounds;
 pub use violation::Violation;
@@ -185,6 +201,14 @@ pub const ALL: &[Invariant] = &[
     p5_moves_are_few::INVARIANT,
     p6_nothing_moves_for_nothing::INVARIANT,
     p7_only_the_elected_assigns::INVARIANT,
+    w1_completed_once::INVARIANT,
+    w2_nothing_is_lost::INVARIANT,
+    w3_one_claimer::INVARIANT,
+    w4_answers_are_true::INVARIANT,
+    w5_given_up_for_good::INVARIANT,
+    w6_taken_up_again::INVARIANT,
+    s1_one_holder::INVARIANT,
+    s2_free_slots_are_taken::INVARIANT,
     v1_nothing_missed::INVARIANT,
     v3_never_back::INVARIANT,
     k1_linearizable::INVARIANT,

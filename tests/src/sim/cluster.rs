@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::counters::{Counter, Counters};
 use super::executor::{NodeId, World};
+use super::items::Items;
 use super::network::{Link, Network};
 use super::node::{Clock, SimRuntime};
 use super::plan::{FaultKind, Plan};
@@ -65,6 +66,8 @@ pub(super) struct Cluster {
     pub(super) ended: Ended,
     /// What those did who assigned partitions.
     pub(super) steps: Arc<Steps>,
+    /// What the store has seen of the items of a work-set.
+    pub(super) items: Arc<Items>,
     /// Where the recipe keeps its entries.
     pub(super) collections: Vec<Collection>,
     /// Whether the clock of a suspended node stands still: a planted defect.
@@ -109,6 +112,7 @@ impl Cluster {
             broken: Mutex::default(),
             ended: Ended::default(),
             steps: Arc::default(),
+            items: Arc::default(),
             collections,
             clock_stops: defect == Some(Defect::ClockStopsInSuspend),
         })
@@ -230,9 +234,14 @@ impl Cluster {
 
     /// How long a holder does nothing between two acts. Short once everything is healed: then those who wait are to be served soon.
     pub(super) fn pause(&self) -> Duration {
-        let healed = self.world.now() >= self.recorder.start() + nanos(self.plan.safety);
-        let longest = if healed { Duration::from_millis(300).min(self.plan.hold) } else { self.plan.hold };
+        let longest =
+            if self.is_healed() { Duration::from_millis(300).min(self.plan.hold) } else { self.plan.hold };
         Duration::from_nanos(self.world.draw(|random| random.between(1_000_000, nanos(longest))))
+    }
+
+    /// Whether no further faults happen.
+    pub(super) fn is_healed(&self) -> bool {
+        self.world.now() >= self.recorder.start() + nanos(self.plan.safety)
     }
 
     /// Whether the program should go on asking.

@@ -104,6 +104,18 @@ counters! {
     LastAct = "assignors that crashed right after a later step",
     /// A member announced its restart.
     Announced = "restarts announced",
+    /// An item was completed.
+    Completed = "items completed",
+    /// An item became a dead letter.
+    DeadLetter = "dead letters",
+    /// What was done was forgotten, or begun anew.
+    ForgottenItem = "items forgotten or begun anew after they were done",
+    /// A claimed item was given back, or taken back.
+    GivenBack = "claimed items that became ready again",
+    /// A settlement was answered as stale.
+    StaleClaim = "settlements of stale claims",
+    /// A slot was taken.
+    SlotTaken = "slots taken",
     /// A call returned an error.
     Failed = "calls that failed",
 }
@@ -148,6 +160,18 @@ impl Counter {
         Self::LastAct,
         Self::Deleted,
         Self::Reopened,
+    ];
+
+    /// What happens to those that work.
+    pub(super) const OF_WORK: &'static [Self] = &[
+        Self::Completed,
+        Self::DeadLetter,
+        Self::ForgottenItem,
+        Self::GivenBack,
+        Self::StaleClaim,
+        Self::SlotTaken,
+        Self::Deleted,
+        Self::Replaced,
     ];
 
     /// What happens to those that grant something.

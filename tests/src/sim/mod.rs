@@ -8,11 +8,14 @@
 pub mod batch;
 mod cluster;
 mod counters;
+mod desks;
 mod election;
 mod events;
 mod executor;
 mod fate;
 mod group;
+mod handler;
+mod items;
 mod judge;
 mod mutex;
 mod nemesis;
@@ -31,6 +34,7 @@ mod steps;
 mod storage;
 mod store;
 mod watch;
+mod work;
 mod zoo;
 
 pub use counters::{Counter, Counters};

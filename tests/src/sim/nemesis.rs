@@ -72,6 +72,7 @@ impl Cluster {
                 let revision = faults.revision(NAMESPACE);
                 faults.forget(NAMESPACE, commits, self.plan.ttl);
                 self.recorder.forgot(self.counters.get(Counter::Forgotten), revision);
+                self.file_anew();
                 let hold = self.plan.ttl;
                 self.later(hold, move |cluster| cluster.recorder.healed(fault));
             }
@@ -159,6 +160,9 @@ impl Cluster {
         let fault = self.recorder.fault(&format!("delete {}", entry.key()), None);
         self.recorder.healed(fault);
         let key = entry.key().to_string();
+        if key.starts_with("work/") {
+            return self.delete_of_work(entry);
+        }
         if key.starts_with("partition/") {
             // A token of partitions is no revision of an entry.
             let upto = self.step_reached();

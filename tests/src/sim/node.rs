@@ -9,6 +9,11 @@ use ha_core::runtime::{BoxFuture, Instant, Runtime};
 use super::executor::{NodeId, World};
 use super::random::Random;
 
+/// What wall clocks show when the world begins.
+pub(super) const EPOCH: Duration = Duration::from_secs(1_700_000_000);
+/// How far two wall clocks differ at most.
+pub(super) const WALL_CLOCKS: Duration = Duration::from_millis(300);
+
 /// The clock of a node, against the time of the world.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "a clock is an offset and a rate")]
@@ -86,7 +91,11 @@ impl Runtime for SimRuntime {
     }
 
     fn wall_clock(&self) -> Duration {
-        self.now().since_start()
+        // Somebody keeps the wall clocks right, up to a difference; what counts time since the start differs by hours and in rate.
+        let ahead = self.clock.offset.as_millis() % WALL_CLOCKS.as_millis();
+        EPOCH
+            + Duration::from_nanos(self.world.now())
+            + Duration::from_millis(u64::try_from(ahead).unwrap_or(0))
     }
 
     fn sleep_until(&self, deadline: Instant) -> BoxFuture<'static, ()> {

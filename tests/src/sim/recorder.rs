@@ -1,6 +1,7 @@
 //! Writes the history of a simulated run, and plays the resource that the grants protect.
 
 mod excuses;
+mod items;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,6 +39,8 @@ struct State {
     mistakes: Vec<String>,
     /// The tokens of grants whose entries an administrator has deleted, and when.
     deleted: BTreeMap<u64, u64>,
+    /// The same of items, which several claims share a token of.
+    deleted_items: BTreeMap<(String, u64), u64>,
     /// When the store forgot its latest commits for the last time.
     forgot: Option<u64>,
     /// What processes hold, as the history does not say any more since an administrator ended their sessions.
@@ -70,6 +73,8 @@ struct State {
 struct Open {
     node: String,
     incarnation: u64,
+    recipe: Recipe,
+    name: &'static str,
     grant: Grant,
 }
 
@@ -232,8 +237,8 @@ impl Recorder {
         self.world.note(token ^ number << 32);
         self.counters.add(Counter::Granted);
         let mut state = self.state();
-        let is_robbed = recipe == Recipe::Partition && state.is_robbed_of(life, token);
-        if is_robbed || state.is_excused(life, token, self.world.now()) {
+        let is_robbed = can_be_robbed(recipe) && state.is_robbed_of(life, token);
+        if is_robbed || state.is_excused(life, name, token, self.world.now()) {
             drop(state);
             self.gave_up(life, call, "an administrator took it away");
             if is_robbed {
@@ -247,7 +252,8 @@ impl Recorder {
         self.noticed_by(&mut state, &life.name);
         let event = Event::Granted { recipe, name: name.to_owned(), call, grant: number, token };
         self.push(&mut state, &life.name, life.incarnation, event);
-        let open = Open { node: life.name.clone(), incarnation: life.incarnation, grant: held.clone() };
+        let (node, incarnation) = (life.name.clone(), life.incarnation);
+        let open = Open { node, incarnation, recipe, name, grant: held.clone() };
         state.open.insert(number, open);
         state.known.insert(number);
         drop(state);
@@ -373,4 +379,9 @@ impl Recorder {
         state.open.clear();
         (std::mem::take(&mut state.history), std::mem::take(&mut state.mistakes))
     }
+}
+
+/// Whether an administrator takes it away with what says whose it is, and not with an entry of its own.
+fn can_be_robbed(recipe: Recipe) -> bool {
+    matches!(recipe, Recipe::Partition | Recipe::Claim)
 }

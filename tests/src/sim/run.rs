@@ -11,7 +11,7 @@ use super::counters::{Counter, Counters};
 use super::plan::{FaultKind, Plan};
 use super::random::Random;
 use super::zoo::{Defect, Planted};
-use super::{election, group, mutex, partitions, shared, steps, storage};
+use super::{desks, election, group, items, mutex, partitions, shared, steps, storage, work};
 use crate::history::{History, Key};
 
 /// What the nodes of a run do.
@@ -28,6 +28,8 @@ pub enum Subject {
     Group,
     /// They share partitions.
     Partitions,
+    /// They add items to a work-set, claim them and work on them, and want slots.
+    Work,
     /// They use the contract itself, without any recipe.
     Store,
 }
@@ -35,7 +37,7 @@ pub enum Subject {
 impl Subject {
     /// All of them.
     pub const ALL: &'static [Self] =
-        &[Self::Mutex, Self::Election, Self::Shared, Self::Group, Self::Partitions, Self::Store];
+        &[Self::Mutex, Self::Election, Self::Shared, Self::Group, Self::Partitions, Self::Work, Self::Store];
 
     /// What has to happen now and then in its runs.
     pub(super) fn counters(self) -> impl Iterator<Item = Counter> {
@@ -47,6 +49,7 @@ impl Subject {
             Self::Shared => &[Counter::OF_SESSIONS, Counter::OF_RECIPES, &[Counter::Downgraded]],
             Self::Group => &[Counter::OF_SESSIONS, &[Counter::Joined, Counter::Rejoined, Counter::Resynced]],
             Self::Partitions => &[Counter::OF_PARTITIONS],
+            Self::Work => &[Counter::OF_SESSIONS, Counter::OF_RECIPES, Counter::OF_WORK],
             Self::Store => &[],
         };
         [Counter::COMMON].iter().chain(own).flat_map(|counters| counters.iter().copied())
@@ -77,6 +80,9 @@ impl Subject {
                 steps::ASSIGNED,
                 steps::ACKS,
             ],
+            Self::Work => {
+                &[items::ITEMS, items::WORKERS, items::DONE, items::DEAD, items::TALLIES, desks::SLOTS]
+            }
             Self::Store => &[storage::OWNED],
         };
         segments.iter().filter_map(|segments| Collection::parse(segments).ok()).collect()
@@ -91,6 +97,7 @@ impl Subject {
             Self::Shared => "shared",
             Self::Group => "group",
             Self::Partitions => "partitions",
+            Self::Work => "work",
             Self::Store => "store",
         }
     }
@@ -154,6 +161,7 @@ pub fn run(subject: Subject, seed: u64, settings: Settings) -> Report {
         Subject::Shared => shared::program(),
         Subject::Group => group::program(),
         Subject::Partitions => partitions::program(),
+        Subject::Work => work::program(),
         Subject::Store => storage::program(),
     };
     let _planted = Planted::new(settings.defect);
@@ -164,9 +172,15 @@ pub fn run(subject: Subject, seed: u64, settings: Settings) -> Report {
     if subject == Subject::Partitions {
         cluster.watch_steps();
     }
+    if subject == Subject::Work {
+        cluster.watch_items();
+    }
     cluster.run();
-    // Of a group, somebody stays to the end.
-    if ![Subject::Group, Subject::Partitions].contains(&subject) {
+    if subject == Subject::Work {
+        cluster.check_numbers();
+    }
+    // Of a group, somebody stays to the end, and who works is a worker to the end.
+    if ![Subject::Group, Subject::Partitions, Subject::Work].contains(&subject) {
         find_leftovers(&cluster, subject);
     }
     let (history, mut violations) = cluster.recorder.finish();

@@ -35,8 +35,8 @@ pub(super) struct Server {
 
 /// Who is told of each commit, and of whose it is, before anybody else is.
 pub(super) trait Witness: fmt::Debug + Send + Sync {
-    /// `session` has committed `txn`, and nobody has heard of it yet.
-    fn committed(&self, session: &SessionId, txn: &Txn);
+    /// `session` has committed `txn` with this revision, and nobody has heard of it yet.
+    fn committed(&self, session: &SessionId, txn: &Txn, revision: Revision);
 }
 
 impl Server {
@@ -153,7 +153,7 @@ impl ServerSession {
             Ok(outcome) => {
                 if let Outcome::Committed(committed) = &outcome {
                     if let Some((witness, txn)) = shown {
-                        witness.committed(self.inner.id(), &txn);
+                        witness.committed(self.inner.id(), &txn, committed.revision);
                     }
                     server.write_log(Some((committed.revision, self.inner.id())));
                     self.connection().applied.insert(op, outcome.clone());

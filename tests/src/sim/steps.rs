@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use ha_core::spi::{Collection, Entry, Operation, SessionId, Txn};
+use ha_core::spi::{Collection, Entry, Operation, Revision, SessionId, Txn};
 
 use super::cluster::{Cluster, Life, NAMESPACE, nanos};
 use super::counters::Counter;
@@ -72,6 +72,11 @@ impl Steps {
     pub(super) fn opened(&self, life: &Life, session: &SessionId) {
         self.state().lives.insert(session.to_string(), life.clone());
     }
+
+    /// Whose session it is.
+    pub(super) fn life_of(&self, session: &SessionId) -> Option<Life> {
+        self.state().lives.get(session.as_str()).cloned()
+    }
 }
 
 /// Looks at commits for a cluster, which owns the server that tells of them.
@@ -79,7 +84,7 @@ impl Steps {
 struct StepWitness(Weak<Cluster>);
 
 impl Witness for StepWitness {
-    fn committed(&self, session: &SessionId, txn: &Txn) {
+    fn committed(&self, session: &SessionId, txn: &Txn, _: Revision) {
         if let Some(cluster) = self.0.upgrade() {
             cluster.committed(session, txn);
         }

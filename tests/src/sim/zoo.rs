@@ -95,6 +95,22 @@ impl Defect {
             | Bug::BareAck
             | Bug::OwnersForgotten
             | Bug::DeletedAckUnseen => subject == Subject::Partitions,
+            Bug::CompletedUntokened
+            | Bug::AttemptAsToken
+            | Bug::TakenFromTheLiving
+            | Bug::SweptUnseen
+            | Bug::ClaimedBeforeItsTime
+            | Bug::ForgottenAtCompletion
+            | Bug::DoneBegunAnew
+            | Bug::OverdueUntold
+            | Bug::DroppedClaimKept
+            | Bug::DeadWorkersKept
+            | Bug::RestOfListDropped
+            | Bug::StaleIsApplied
+            | Bug::ForgottenClaimsKept
+            | Bug::PutOffUnlisted
+            | Bug::ForgottenSlotsKept
+            | Bug::DroppedSlotKept => subject == Subject::Work,
             Bug::WeightsIgnored | Bug::ReadersPassWriters => subject == Subject::Shared,
             Bug::WithdrawnWhileGranted
             | Bug::SessionsRecordIsMine

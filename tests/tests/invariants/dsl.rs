@@ -9,6 +9,12 @@
 //! 10 a hold 1 7 90     ask, got at 10, end and released at 90  10 a lead 1 7 90     the same in the election
 //! 10 a want 1          .. a share of the lock s        20 a has 1 7 2/3     granted 2 of 3; `use 1 7 90 2/3` as `hold`
 //! 10 a seek 1          .. the partition p/0        20 a gets 1 7        `own 1 7 90` as `hold`; `takes 1 1/9`: a share of it
+//! 10 a pick 1          .. an item of work-set w         20 a picks 1 7       .. is given w/0; `work 1 7 90` as `hold`
+//! 10 a sit 1           .. one of the slots d            20 a sits 1 7        .. is given d/0; `desk 1 7 90` as `hold`
+//! 10 a new w/0         its addition is new (`known`)    20 a remove w/0      it is to be forgotten
+//! 20 a tries 1 2       claim 1 is attempt 2             30 a settle 1 4 complete   question 4 about it: fail, bury, release, extend
+//! 40 a settled 4 applied   stale, failed, ?, done:7     9 s file w/0 x ready 5     the store: session x or `-`, ready[@time], claimed, done,
+//!                                                                 dead, gone, with the revision
 //! 10 s step x x 7      the store: session x, while x is elected to assign (`-`: nobody), gives the plan number 7 (`-`: none); a group may follow
 //! 50 r wrote 7 ok      resource r decides: ok, no, ?           50 r inc 7 3 ok      .. on an increment to 3
 //! 50 a see 1 7 b       observer 1: term 7, leader b            50 a see 1 -         vacant; `?`: unknown; `unsee 1`
@@ -28,9 +34,11 @@
 //! 9 n rollback 2       the store went back; generation 2
 //! ```
 
+mod store;
+mod work;
+
 use ha_conformance::history::{
-    Action, Answer, Change, EndReason, Event, History, Item, Key, Outcome, Phase, Recipe, Record, SessionEnd,
-    Shown, Sight, Target, Version,
+    Answer, EndReason, Event, History, Key, Phase, Recipe, Record, SessionEnd, Shown, Sight, Target,
 };
 
 const MS: u64 = 1_000_000;
@@ -98,6 +106,8 @@ impl<'t> Statement<'t> {
             "lead" => self.held(Recipe::Election, at),
             "own" => self.held(Recipe::Partition, at),
             "use" => self.held(Recipe::Shared, at),
+            "work" => self.held(Recipe::Claim, at),
+            "desk" => self.held(Recipe::Slot, at),
             "has" => self.shares(at),
             _ => vec![(at, self.event(verb))],
         };
@@ -111,7 +121,7 @@ impl<'t> Statement<'t> {
         let (call, token) = (self.number(), self.number());
         let end = self.time();
         let mut events = vec![
-            (at, Event::Asked { recipe, name: name(recipe), call }),
+            (at, Event::Asked { recipe, name: asked_for(recipe), call }),
             (at, Event::Granted { recipe, name: name(recipe), call, grant: call, token }),
             (end, Event::Ended { grant: call, reason: EndReason::Released }),
             (end, Event::Released { grant: call }),
@@ -159,10 +169,11 @@ impl<'t> Statement<'t> {
                 let grant = self.number();
                 self.share(grant)
             }
-            "ask" | "want" | "stand" | "seek" | "got" | "won" | "gets" | "quit" | "withdraw" | "until"
-            | "end" | "told" | "released" => self.holding(verb),
+            "ask" | "want" | "stand" | "seek" | "pick" | "sit" | "got" | "won" | "gets" | "picks"
+            | "sits" | "quit" | "withdraw" | "until" | "end" | "told" | "released" => self.holding(verb),
             "joins" | "in" | "says" | "leaves" | "gone" | "view" => self.group(verb),
             "step" => self.step(),
+            "new" | "known" | "remove" | "tries" | "settle" | "settled" | "file" => self.work(verb),
             "see" | "unsee" | "wrote" | "inc" | "open" | "renew" | "over" | "left" => self.witness(verb),
             _ => self.store(verb),
         }
@@ -172,16 +183,18 @@ impl<'t> Statement<'t> {
         let recipe = match verb {
             "stand" | "won" => Recipe::Election,
             "seek" | "gets" => Recipe::Partition,
+            "pick" | "picks" => Recipe::Claim,
+            "sit" | "sits" => Recipe::Slot,
             "want" => Recipe::Shared,
             _ => Recipe::Mutex,
         };
         let number = self.number();
         match verb {
-            "ask" | "want" | "stand" | "seek" => {
-                let name = self.maybe().map_or_else(|| name(recipe), str::to_owned);
+            "ask" | "want" | "stand" | "seek" | "pick" | "sit" => {
+                let name = self.maybe().map_or_else(|| asked_for(recipe), str::to_owned);
                 Event::Asked { recipe, name, call: number }
             }
-            "got" | "won" | "gets" => {
+            "got" | "won" | "gets" | "picks" | "sits" => {
                 let token = self.number();
                 // Normally a call and its grant have the same number, and are for the one lock or election.
                 let grant = self.maybe().map_or(number, |word| self.parse(word));
@@ -301,85 +314,6 @@ impl<'t> Statement<'t> {
             None => self.fail("a key is collection/name"),
         }
     }
-
-    fn store(&mut self, verb: &str) -> Event {
-        match verb {
-            "do" => self.request(),
-            "ans" => Event::Answered { op: self.number(), outcome: self.outcome() },
-            "commit" => {
-                let revision = self.number();
-                let session = Some(self.text()).filter(|session| session != "-");
-                let op = self.word().strip_prefix("op").map(|op| self.parse(op));
-                Event::Committed { revision, session, op, changes: self.changes() }
-            }
-            "watch" => {
-                let watch = self.number();
-                let (collection, name) = match self.word().split_once('/') {
-                    Some((collection, name)) => (collection.into(), Some(name.into())),
-                    None => ("c".into(), None),
-                };
-                Event::WatchOpened { watch, collection, name, seen: self.number() }
-            }
-            "snap" => {
-                let (watch, revision) = (self.number(), self.number());
-                Event::WatchDelivered { watch, item: Item::Snapshot { revision, entries: self.changes() } }
-            }
-            "chg" => {
-                let (watch, revision) = (self.number(), self.number());
-                Event::WatchDelivered { watch, item: Item::Changed { revision, changes: self.changes() } }
-            }
-            "gap" => Event::WatchDelivered { watch: self.number(), item: Item::Interrupted },
-            "unwatch" => Event::WatchEnded { watch: self.number() },
-            _ => self.fail("an unknown verb"),
-        }
-    }
-
-    fn request(&mut self) -> Event {
-        let op = self.number();
-        let key = Key::new("c", self.word());
-        let action = match self.word() {
-            "get" => Action::Get,
-            "new" => Action::Create { value: self.number() },
-            "set" => Action::Update { created: self.number(), modified: self.number(), value: self.number() },
-            "del" => Action::Delete { created: self.number() },
-            word => self.fail(&format!("{word:?} is no action")),
-        };
-        let bytes = self.maybe().map_or(1, |word| self.parse(word.trim_start_matches('#')));
-        Event::Invoked { op, key, action, bytes }
-    }
-
-    fn outcome(&mut self) -> Outcome {
-        match self.word() {
-            "seen" => Outcome::Seen(Some(Version::new(self.number(), self.number(), self.number()))),
-            "none" => Outcome::Seen(None),
-            "ok" => Outcome::Applied { revision: self.number() },
-            "conflict" => Outcome::Conflict,
-            "refused" => Outcome::Refused,
-            "failed" => Outcome::Failed,
-            "unknown" => Outcome::Unknown,
-            word => self.fail(&format!("{word:?} is no outcome")),
-        }
-    }
-
-    fn changes(&mut self) -> Vec<Change> {
-        let words: Vec<&str> = self.words.by_ref().collect();
-        words.into_iter().map(|word| self.change(word)).collect()
-    }
-
-    fn change(&self, word: &str) -> Change {
-        let parts: Vec<&str> = word[1..].split(':').collect();
-        let key = self.key(parts[0]);
-        match (&word[..1], &parts[1..]) {
-            ("+", [created, modified, owner @ ..]) => Change::Put {
-                key,
-                created: self.parse(created),
-                modified: self.parse(modified),
-                owner: owner.first().map(|owner| (*owner).to_owned()),
-            },
-            ("-", [created]) => Change::Removed { key, created: self.parse(created) },
-            _ => self.fail(&format!("{word:?} is no change")),
-        }
-    }
 }
 
 fn name(recipe: Recipe) -> String {
@@ -387,7 +321,18 @@ fn name(recipe: Recipe) -> String {
         Recipe::Mutex => "m",
         Recipe::Shared => "s",
         Recipe::Partition => "p/0",
+        Recipe::Claim => "w/0",
+        Recipe::Slot => "d/0",
         _ => "e",
     };
     name.into()
+}
+
+/// What a call is for: of some kinds any of several things.
+fn asked_for(recipe: Recipe) -> String {
+    match recipe {
+        Recipe::Claim => "w".into(),
+        Recipe::Slot => "d".into(),
+        recipe => name(recipe),
+    }
 }

@@ -1,6 +1,7 @@
 //! Tests of the checkers: each accepts what is legal, however odd, and rejects what is not, under its own name.
 
 mod balance;
+mod claiming;
 mod contract;
 mod dsl;
 mod effects;
@@ -9,6 +10,7 @@ mod election;
 mod fenced;
 mod files;
 mod ghosts;
+mod items;
 mod lock;
 mod members;
 mod owning;
@@ -18,6 +20,7 @@ mod search;
 mod sessions;
 mod settling;
 mod shared;
+mod slots;
 mod views;
 mod watch;
 
@@ -39,9 +42,11 @@ pub(crate) struct Table {
     pub(crate) bad: &'static [Case],
 }
 
-/// The bounds of all cases: a ttl of 1 s, so that a second of slack, and 5 s for recovery.
+/// The bounds of all cases: a ttl of 1 s, so that a second of slack, and 5 s for recovery; what is done is remembered for 10 s.
 pub(crate) fn bounds() -> Bounds {
-    Bounds::new(Duration::from_secs(1))
+    let mut bounds = Bounds::new(Duration::from_secs(1));
+    bounds.retention = 10_000_000_000;
+    bounds
 }
 
 fn invariant(id: &str) -> &'static Invariant {

@@ -3,8 +3,8 @@
 use ha_conformance::invariants::ALL;
 
 use crate::{
-    Table, balance, contract, effects, electing, election, fenced, files, ghosts, lock, members, owning,
-    queue, sessions, settling, shared, views, watch,
+    Table, balance, claiming, contract, effects, electing, election, fenced, files, ghosts, items, lock,
+    members, owning, queue, sessions, settling, shared, slots, views, watch,
 };
 
 /// The tables of all checkers.
@@ -24,6 +24,9 @@ const TABLES: &[&[&Table]] = &[
     owning::TABLES,
     balance::TABLES,
     settling::TABLES,
+    items::TABLES,
+    claiming::TABLES,
+    slots::TABLES,
     views::TABLES,
     members::TABLES,
 ];

@@ -9,6 +9,7 @@ use crate::error::{Effect, Error};
 use crate::names::Name;
 use crate::spi::{Committed, Page, Stamp, Txn};
 use crate::work_set::records::{Record, Stage};
+use crate::zoo::{Bug, planted};
 
 /// What a caller adds, and what has become of it so far.
 #[derive(Debug)]
@@ -157,7 +158,9 @@ impl State {
         for at in open {
             let Some((stamp, record)) = found.get(&add.items[at].0) else { continue };
             add.known[at] = Some(match record.stage {
-                Stage::Done { at, .. } if at < expired => Known::Forgotten(stamp.clone(), record.clone()),
+                Stage::Done { at, .. } if at < expired || planted(Bug::DoneBegunAnew) => {
+                    Known::Forgotten(stamp.clone(), record.clone())
+                }
                 _ => Known::There(record.clone()),
             });
         }

@@ -17,10 +17,11 @@ use crate::names::Name;
 use crate::runtime::Instant;
 use crate::spi::{Change, Naming, SessionId, Txn, WatchEvent, WatchTarget};
 use crate::work_set::records::{Worker, worker_of};
+use crate::zoo::{Bug, planted};
 
 /// The kinds of things to be done, in turn, so that none of them is starved.
 const JOBS: [fn(&mut State, &Context<'_>, &mut Outputs) -> bool; 7] = [
-    State::send_settles,
+    |state, context, out| state.clear_letters(out) || state.send_settles(context, out),
     State::hunt,
     |state, _, out| state.check(out),
     State::rescue,
@@ -140,7 +141,9 @@ impl State {
         self.session = Some(session);
         self.hold_until = hold_until;
         self.retry_at = None;
-        self.rescue.begin();
+        if !planted(Bug::DeadWorkersKept) {
+            self.rescue.begin();
+        }
     }
 
     /// What was held is over with the session; what was asked is decided by now or undone, but nobody can say which.
@@ -153,6 +156,7 @@ impl State {
         self.rescue = Rescue::default();
         self.sweep = Sweep::default();
         self.reconcile = None;
+        self.letters.clear();
         let lost = |operation| {
             Error::new(ErrorKind::SessionLost, operation)
                 .because("the session was lost while the answer was on its way; ask the work-set what became of it")
@@ -176,9 +180,7 @@ impl State {
         }
         self.held.clear();
         self.lists.clear();
-        for settle in std::mem::take(&mut self.settles) {
-            self.settled(settle, Ok(Outcomes::Stale), out);
-        }
+        self.settle_none(&lost("settle claim"), out);
     }
 
     fn request(&mut self, request: Request, context: &Context<'_>, out: &mut Outputs) {
@@ -272,6 +274,7 @@ impl State {
     /// Whether a worker is gone, or may be.
     fn somebody_left(&self, event: &WatchEvent) -> bool {
         match event {
+            _ if planted(Bug::DeadWorkersKept) => false,
             WatchEvent::Snapshot { .. } => true,
             WatchEvent::Changed { changes, .. } => {
                 changes.iter().any(|change| matches!(change, Change::Removed(_)))

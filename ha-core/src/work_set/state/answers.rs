@@ -41,6 +41,8 @@ impl State {
             Asked::EditWrite(sending) => self.edited(sending, &committed),
             Asked::Rescue(step) => self.rescued(step, committed, context, out),
             Asked::Sweep(step) => self.swept(step, committed, context, out),
+            Asked::Letter(id) => self.letter_read(&id, committed, out),
+            Asked::LetterGone => {}
             Asked::Reconcile(step) => self.reconciled(step, committed, out),
         }
     }
@@ -55,12 +57,13 @@ impl State {
             // Somebody else wrote what only this process writes. It begins again under another name.
             self.me = None;
         }
+        self.letters_found(conflict);
         match asked {
             Asked::Add(_) => self.add_conflicted(),
             Asked::Take(taking) => self.take_conflicted(taking, conflict, out),
             Asked::Settle(sending) => self.settle_conflicted(sending, conflict),
             Asked::Check(extend) => self.check_failed(extend, conflict, out),
-            Asked::EditWrite(_) => {}
+            Asked::EditWrite(_) | Asked::LetterGone => {}
             Asked::Rescue(step) => self.rescue_conflicted(step, conflict),
             // Others do the same: what is left is looked at again.
             Asked::Sweep(_) => self.sweep.again(context.now),
@@ -94,6 +97,8 @@ impl State {
                 self.fail_adds(error, |_| true, out);
                 self.refuse_impatient(error, out);
             }
+            // Whatever it is in the way of meets it again.
+            Asked::Letter(_) | Asked::LetterGone => {}
             Asked::Rescue(_) => self.rescue.begin(),
             Asked::Sweep(_) => self.sweep.again(context.now),
             Asked::Reconcile(_) => self.look_again(),
@@ -103,7 +108,7 @@ impl State {
     /// The answer belongs to a history that is over. What is written is looked for, what was read is read again.
     pub(super) fn voided(&mut self, tag: u64) {
         match self.asked.take_if(|(asked, _)| *asked == tag).map(|(_, asked)| asked) {
-            Some(Asked::Settle(sending)) => self.requeue(sending.settles),
+            Some(Asked::Settle(sending)) => self.settle_voided(sending),
             Some(Asked::Autopsy(settles)) => self.requeue(settles),
             Some(Asked::Check(extend)) => self.extends.push_front(extend),
             _ => {}

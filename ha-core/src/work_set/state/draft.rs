@@ -8,6 +8,7 @@ use crate::coordinator::Context;
 use crate::names::Name;
 use crate::spi::{Committed, Key, Naming, Stamp, Txn};
 use crate::work_set::records::{Keys, List, Record, Stage, Tally, Worker, done_name, due_name, ready_name};
+use crate::zoo::{Bug, planted};
 
 /// The present time, in milliseconds since 1970.
 pub(super) fn millis(context: &Context<'_>) -> u64 {
@@ -126,6 +127,17 @@ impl<'a> Draft<'a> {
         self.steps += 1;
     }
 
+    /// Leaves an item alone, which is in the very state of `stamp`, or is not there: a list that names it may be shortened only as long as that is so. A store that goes back
+    /// has the list again as it was, and the item as the list says.
+    pub(super) fn dismiss(&mut self, id: &Name, stamp: Option<&Stamp>) {
+        let key = self.keys.items.key(id.clone());
+        self.edit(|txn| match stamp {
+            Some(stamp) => txn.unchanged(stamp.clone()),
+            None => txn.absent(key),
+        });
+        self.steps += 1;
+    }
+
     /// Lists what this process has claimed. Returns the name of the list, and which operation it is.
     pub(super) fn claimed(&mut self, ids: Vec<Name>) -> (Name, usize) {
         let name = Name::internal(format!("{}.{:08x}", self.me.name, self.number()));
@@ -157,6 +169,9 @@ impl<'a> Draft<'a> {
         for ((due, priority), list) in std::mem::take(&mut self.lists) {
             self.announce(due);
             let (number, me) = (self.number(), &self.me.name);
+            if due != 0 && planted(Bug::PutOffUnlisted) {
+                continue;
+            }
             let key = match due {
                 0 => self.keys.ready.key(ready_name(priority, millis(self.context), me, number)),
                 due => self.keys.later.key(due_name(due, priority, me, number)),

@@ -18,6 +18,7 @@ use crate::view::View;
 use crate::work_set::records::{List, Record, Stage, Worker, time_of};
 use crate::work_set::state::settling::OwnList;
 use crate::work_set::state::shares::Shares;
+use crate::zoo::{Bug, planted};
 
 /// A caller that wants items.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(super) struct Want {
 pub(super) struct Candidate {
     pub(super) stamp: Stamp,
     pub(super) priority: i8,
+    /// When what it names is due; 0 for at once.
+    pub(super) due: u64,
     /// It is in the share of this worker.
     pub(super) mine: bool,
     pub(super) list: List,
@@ -184,11 +187,7 @@ impl State {
         if !candidates.is_empty() {
             self.hunt.density = (ids / candidates.len()).max(1);
         }
-        candidates.extend(
-            shares
-                .candidates(later, true)
-                .filter(|candidate| time_of(candidate.stamp.key().name()).is_some_and(|due| due <= now)),
-        );
+        candidates.extend(shares.candidates(later, true).filter(|candidate| candidate.due <= now));
         candidates.sort_by_key(|candidate| (-i16::from(candidate.priority), !candidate.mine));
         let due = later.entries().iter().filter_map(|entry| time_of(entry.key().name()));
         if let Some(due) = due.filter(|due| *due > now).min() {
@@ -226,14 +225,17 @@ impl State {
         let draft = Draft::new(&self.keys, me, self.limits, context);
         let (worker, room) = (&me.name, chosen.len() + 1);
         let wanted = self.wanted();
-        let mut pick = Pick { read: found(committed), draft, worker, wanted, room, items: Vec::new() };
+        let (read, decided) = (found(committed), BTreeMap::new());
+        let mut pick = Pick { read, decided, draft, worker, wanted, room, items: Vec::new() };
         let mut unread = ids.len();
         for candidate in &chosen {
             let (read, rest) = candidate.list.ids.split_at(unread.min(candidate.list.ids.len()));
             unread -= read.len();
             let mut rest = List { bytes: candidate.list.bytes, ids: rest.to_vec() };
+            // What a list of later items names is due since it was looked at, whatever the clock shows now.
+            let now = millis(context).max(candidate.due);
             for id in read {
-                pick.take(id, &mut rest);
+                pick.take(id, now, &mut rest);
             }
             if rest.ids.is_empty() || rest.ids.len() < candidate.list.ids.len() {
                 pick.draft.shorten(&candidate.stamp, &rest);
@@ -348,6 +350,8 @@ impl State {
 /// Takes what is ready of what was read.
 struct Pick<'a> {
     read: BTreeMap<Name, (Stamp, Record)>,
+    /// Whether an item stays in the lists that name it.
+    decided: BTreeMap<Name, bool>,
     draft: Draft<'a>,
     worker: &'a Name,
     wanted: usize,
@@ -358,20 +362,39 @@ struct Pick<'a> {
 
 impl Pick<'_> {
     /// Takes an item, or leaves it in its list.
-    fn take(&mut self, id: &Name, rest: &mut List) {
-        // What is not there, or not ready, leaves the list: whatever makes it ready again lists it again. What two lists name is taken once.
-        let Some((stamp, before)) = self.read.remove(id) else { return };
-        if !matches!(before.stage, Stage::Ready { .. }) {
-            return;
+    fn take(&mut self, id: &Name, now: u64, rest: &mut List) {
+        let stays = match self.decided.get(id) {
+            // Another list names it as well.
+            Some(stays) => *stays,
+            None => self.decide(id, now, rest),
+        };
+        self.decided.insert(id.clone(), stays);
+        if stays {
+            rest.ids.push(id.clone());
         }
+    }
+
+    /// Takes an item if it can be taken. Returns whether it stays in the list.
+    fn decide(&mut self, id: &Name, now: u64, rest: &mut List) -> bool {
+        let now = if planted(Bug::ClaimedBeforeItsTime) { u64::MAX } else { now };
+        let known = self.read.get(id);
+        let Some((stamp, before)) =
+            known.filter(|(_, record)| matches!(record.stage, Stage::Ready { due } if due <= now))
+        else {
+            // What is not there, not ready, or put off since, leaves the list: whatever makes it ready again lists it again.
+            let has_room = self.draft.steps_left() > self.room;
+            if has_room {
+                self.draft.dismiss(id, known.map(|(stamp, _)| stamp));
+            }
+            return !has_room;
+        };
         let taken = before.taken_by(self.worker);
         if self.wanted == 0 || !self.draft.fits(&taken, self.room) {
-            rest.ids.push(id.clone());
-            self.read.insert(id.clone(), (stamp, before));
-            return;
+            return !planted(Bug::RestOfListDropped);
         }
         self.wanted -= 1;
         rest.bytes = rest.bytes.saturating_sub(before.payload.len() as u64);
-        self.items.push((self.draft.update(&stamp, &before, &taken), id.clone(), taken));
+        self.items.push((self.draft.update(stamp, before, &taken), id.clone(), taken));
+        false
     }
 }

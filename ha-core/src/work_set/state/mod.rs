@@ -8,13 +8,14 @@ mod answers;
 mod draft;
 mod editing;
 mod hunting;
+mod letters;
 mod reconcile;
 mod rescue;
 mod settling;
 mod shares;
 mod sweeping;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::coordinator::{LossReason, Output};
@@ -135,7 +136,10 @@ struct Me {
 /// The request under way.
 #[derive(Debug)]
 enum Asked {
-    Enlist { name: Name, record: Worker },
+    Enlist {
+        name: Name,
+        record: Worker,
+    },
     Add(adding::Sending),
     AddRead,
     Look,
@@ -148,6 +152,9 @@ enum Asked {
     EditWrite(editing::Sending),
     Rescue(rescue::Step),
     Sweep(sweeping::Step),
+    /// Whose a letter is that is in the way.
+    Letter(Name),
+    LetterGone,
     Reconcile(reconcile::Step),
 }
 
@@ -198,6 +205,8 @@ pub(super) struct State {
     batches: BTreeMap<u64, Batch>,
     extends: VecDeque<settling::Extend>,
     edits: VecDeque<Editing>,
+    /// Dead letters that are in the way of others.
+    letters: BTreeSet<Name>,
     workers: View,
     watching: bool,
     rescue: Rescue,
@@ -231,6 +240,7 @@ impl State {
             batches: BTreeMap::new(),
             extends: VecDeque::new(),
             edits: VecDeque::new(),
+            letters: BTreeSet::new(),
             workers: View::default(),
             watching: false,
             rescue: Rescue::default(),

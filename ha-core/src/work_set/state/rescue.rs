@@ -10,6 +10,7 @@ use crate::names::Name;
 use crate::spi::{Committed, Conflict, Entry, Page, Stamp, Txn};
 use crate::work_set::options::hash;
 use crate::work_set::records::{List, Record, Stage, Tally, behind, worker_of};
+use crate::zoo::{Bug, planted};
 
 /// How many lists are looked at in one request.
 const LISTS: usize = 8;
@@ -204,10 +205,13 @@ impl State {
         let mut draft = Draft::new(&self.keys, me, self.limits, context);
         let mut rest = List::default();
         for (at, id) in list.ids.iter().enumerate() {
-            let known = read.get(id).filter(|(_, record)| at < count && record.is_claimed_by(&worker));
-            let Some((stamp, before)) = known else {
-                if at >= count {
-                    rest.ids.push(id.clone());
+            let known = read.get(id);
+            let Some((stamp, before)) =
+                known.filter(|(_, record)| at < count && record.is_claimed_by(&worker))
+            else {
+                match at < count && draft.steps_left() > 1 {
+                    true => draft.dismiss(id, known.map(|(stamp, _)| stamp)),
+                    false => rest.ids.push(id.clone()),
                 }
                 continue;
             };
@@ -233,7 +237,7 @@ impl State {
         if draft.is_empty() {
             return;
         }
-        if !own {
+        if !own && !planted(Bug::TakenFromTheLiving) {
             draft.absent(self.keys.workers.key(worker.clone()));
         }
         // What did not fit is looked at in the next round.

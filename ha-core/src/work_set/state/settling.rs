@@ -15,6 +15,7 @@ use crate::runtime::Instant;
 use crate::spi::{Committed, Conflict, Stamp, Txn};
 use crate::work_set::options::Policy;
 use crate::work_set::records::{Record, Stage};
+use crate::zoo::{Bug, planted};
 
 /// How a claim is to end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub(super) struct Settle {
     pub(super) id: Name,
     /// The revision of the commit that made the claim, once it was sent.
     token: Option<u64>,
+    /// It was sent, and its answer is void: whether it was applied is not known.
+    is_void: bool,
     verdict: Verdict,
     policy: Policy,
     to: Option<(u64, usize)>,
@@ -88,7 +91,7 @@ impl State {
         }
         for (at, (claim, id, verdict)) in list.into_iter().enumerate() {
             let to = caller.map(|caller| (caller, at));
-            self.settles.push_back(Settle { claim, id, token: None, verdict, policy, to });
+            self.settles.push_back(Settle { claim, id, token: None, is_void: false, verdict, policy, to });
         }
         if self.session.is_none() {
             for settle in std::mem::take(&mut self.settles) {
@@ -106,8 +109,18 @@ impl State {
             let Some(held) = self.held.get_mut(&claim) else { continue };
             held.deadline = None;
             let (id, verdict, policy) = (held.id.clone(), Verdict::Overdue, self.policy);
-            out.push(Output::Deliver(Delivery::Lost { claim, reason: LossReason::Overdue }));
-            self.settles.push_back(Settle { claim, id, token: None, verdict, policy, to: None });
+            if !planted(Bug::OverdueUntold) {
+                out.push(Output::Deliver(Delivery::Lost { claim, reason: LossReason::Overdue }));
+            }
+            self.settles.push_back(Settle {
+                claim,
+                id,
+                token: None,
+                is_void: false,
+                verdict,
+                policy,
+                to: None,
+            });
         }
     }
 
@@ -135,7 +148,11 @@ impl State {
                 continue;
             }
             settle.token = Some(held.stamp.modified().as_u64());
-            draft.update(&held.stamp, &held.record, &record);
+            if planted(Bug::ForgottenAtCompletion) && matches!(record.stage, Stage::Done { .. }) {
+                draft.delete(&held.stamp, &held.record);
+            } else {
+                draft.update(&held.stamp, &held.record, &record);
+            }
             *ending.entry(held.list.clone()).or_default() += 1;
             settles.push(settle);
         }
@@ -177,9 +194,19 @@ impl State {
     pub(super) fn autopsied(&mut self, settles: Vec<Settle>, committed: Committed, out: &mut Outputs) {
         let found = found(committed);
         for settle in settles {
+            if planted(Bug::CompletedUntokened)
+                && matches!(settle.verdict, Verdict::Complete(_))
+                && let Some((stamp, record)) = found.get(&settle.id).cloned()
+            {
+                let (id, list) = (settle.id.clone(), Name::internal("unknown"));
+                self.held.insert(settle.claim, Held { id, stamp, record, list, deadline: None });
+                self.settles.push_back(settle);
+                continue;
+            }
             let outcome = match found.get(&settle.id).map(|(_, record)| (&record.stage, record)) {
                 Some((Stage::Done { token, .. }, _)) if Some(*token) == settle.token => Outcomes::Applied,
                 Some((Stage::Done { .. }, record)) => Outcomes::AlreadyDone(record.payload.clone()),
+                _ if planted(Bug::StaleIsApplied) => Outcomes::Applied,
                 _ => Outcomes::Stale,
             };
             self.settled(settle, Ok(outcome), out);
@@ -226,6 +253,23 @@ impl State {
             gone.into_iter().for_each(|settle| self.let_go(settle.claim));
         }
         self.requeue(sending.settles);
+    }
+
+    /// The answer belongs to a history that is over: the claims are looked at again.
+    pub(super) fn settle_voided(&mut self, mut sending: Sending) {
+        sending.settles.iter_mut().for_each(|settle| settle.is_void = true);
+        self.requeue(sending.settles);
+    }
+
+    /// The session is over, and the claims with it. What was sent may have been applied.
+    pub(super) fn settle_none(&mut self, lost: &Error, out: &mut Outputs) {
+        for settle in std::mem::take(&mut self.settles) {
+            let outcome = match settle.is_void {
+                true => Err(lost.duplicate().on(&settle.id)),
+                false => Ok(Outcomes::Stale),
+            };
+            self.settled(settle, outcome, out);
+        }
     }
 
     pub(super) fn requeue(&mut self, settles: Vec<Settle>) {

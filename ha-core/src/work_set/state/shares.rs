@@ -7,7 +7,7 @@ use crate::names::Name;
 use crate::runtime::Instant;
 use crate::spi::{Listing, WatchEvent, WatchTarget};
 use crate::work_set::options::hash;
-use crate::work_set::records::{List, Worker, priority_of};
+use crate::work_set::records::{List, Worker, priority_of, time_of};
 
 /// How long a worker that waits leaves to another what is in that one's share.
 const COURTESY: std::time::Duration = std::time::Duration::from_millis(5);
@@ -35,7 +35,8 @@ impl Shares {
             let priority = priority_of(name, is_later).unwrap_or(i8::MIN);
             // A list that cannot be read names nothing, and is removed by whoever takes it.
             let list = List::decode(entry.value()).unwrap_or_default();
-            Candidate { stamp: entry.stamp().clone(), priority, mine: self.has(name), list }
+            let due = if is_later { time_of(name).unwrap_or(u64::MAX) } else { 0 };
+            Candidate { stamp: entry.stamp().clone(), priority, due, mine: self.has(name), list }
         })
     }
 }

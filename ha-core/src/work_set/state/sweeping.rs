@@ -10,6 +10,7 @@ use crate::coordinator::Context;
 use crate::runtime::Instant;
 use crate::spi::{Committed, Page, Stamp, Txn};
 use crate::work_set::records::{List, Stage, Tally, time_of};
+use crate::zoo::{Bug, planted};
 
 /// How many lists of what is done are looked at in one request.
 const LISTS: usize = 8;
@@ -141,7 +142,8 @@ impl State {
             // One that was added again and done again is in a younger list as well.
             match read.get(id).map(|(stamp, record)| (stamp, record, &record.stage)) {
                 Some((stamp, record, Stage::Done { at, .. })) if *at <= listed => draft.delete(stamp, record),
-                _ => {}
+                Some((stamp, record, _)) if planted(Bug::SweptUnseen) => draft.delete(stamp, record),
+                known => draft.dismiss(id, known.map(|(stamp, ..)| stamp)),
             }
         }
         draft.shorten(stamp, &rest);

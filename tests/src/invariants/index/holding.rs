@@ -35,6 +35,7 @@ pub(crate) struct Call {
 #[derive(Debug)]
 pub(crate) struct Grant {
     pub(crate) process: usize,
+    pub(crate) thing: usize,
     pub(crate) call: Option<usize>,
     pub(crate) token: u64,
     /// What it takes, and what there is.
@@ -140,9 +141,27 @@ impl<'a> Holding<'a> {
         }
     }
 
+    /// The number of the grant that a process calls so.
+    pub(crate) fn find_grant(&self, process: usize, grant: u64) -> Result<usize, &'static str> {
+        self.grant_numbers.find(&(process, grant)).ok_or(UNKNOWN_GRANT)
+    }
+
     fn grant(&mut self, process: usize, grant: u64) -> Result<&mut Grant, &'static str> {
-        let grant = self.grant_numbers.find(&(process, grant)).ok_or(UNKNOWN_GRANT)?;
+        let grant = self.find_grant(process, grant)?;
         Ok(&mut self.grants[grant])
+    }
+
+    /// The name of what was granted.
+    pub(crate) fn name_of(&self, grant: usize) -> Option<&'a str> {
+        self.grants.get(grant).map(|grant| self.things[grant.thing].name)
+    }
+
+    /// The things of which `whole` is any: `jobs/7` of `jobs`.
+    pub(crate) fn parts<'i>(&'i self, whole: &'i Thing<'a>) -> impl Iterator<Item = &'i Thing<'a>> + 'i {
+        self.things.iter().filter(move |thing| {
+            let of = thing.name.strip_prefix(whole.name).and_then(|rest| rest.strip_prefix('/'));
+            thing.recipe == whole.recipe && of.is_some()
+        })
     }
 
     fn thing(&mut self, recipe: Recipe, name: &'a str) -> usize {
@@ -204,6 +223,7 @@ impl<'a> Holding<'a> {
         self.things[thing].grants.push(grant);
         self.grants.push(Grant {
             process,
+            thing,
             call,
             token,
             weight: 1,

@@ -2,6 +2,7 @@
 
 mod groups;
 mod holding;
+mod items;
 mod log;
 mod numbers;
 mod processes;
@@ -14,6 +15,7 @@ use crate::history::{Event, History, Record};
 
 pub(crate) use groups::{Group, Groups, Stay, View, Watcher};
 pub(crate) use holding::{Call, Grant, Holding, Thing};
+pub(crate) use items::{Filing, Item, Items, Settling};
 pub(crate) use log::{KeyStates, Log, Owned, Session};
 pub(crate) use numbers::{Mixer, Numbers};
 pub(crate) use processes::Cluster;
@@ -37,6 +39,7 @@ pub(crate) struct Index<'a> {
     pub(crate) holding: Holding<'a>,
     pub(crate) sightings: Sightings<'a>,
     pub(crate) groups: Groups<'a>,
+    pub(crate) items: Items<'a>,
     pub(crate) log: Log<'a>,
     pub(crate) requests: Requests<'a>,
     /// Records that contradict others in form: the recorder is wrong.
@@ -54,6 +57,7 @@ impl<'a> Index<'a> {
             holding: Holding::default(),
             sightings: Sightings::default(),
             groups: Groups::default(),
+            items: Items::default(),
             log: Log::default(),
             requests: Requests::default(),
             flaws: Vec::new(),
@@ -77,6 +81,16 @@ impl<'a> Index<'a> {
             Event::Fault { .. } | Event::Healed { .. } | Event::Phase { .. } => {
                 self.cluster.disturbance(mark, &record.event)
             }
+            _ => {
+                let process = self.cluster.process(record);
+                self.add_of(mark, process, &record.event)
+            }
+        }
+    }
+
+    /// Adds what a process says.
+    fn add_of(&mut self, mark: Mark, process: usize, event: &'a Event) -> Result<(), &'static str> {
+        match event {
             Event::Asked { .. }
             | Event::Granted { .. }
             | Event::Shares { .. }
@@ -85,44 +99,31 @@ impl<'a> Index<'a> {
             | Event::ValidUntil { .. }
             | Event::Ended { .. }
             | Event::LossNoticed { .. }
-            | Event::Released { .. } => {
-                let process = self.cluster.process(record);
-                self.holding.add(mark, process, &record.event)
-            }
+            | Event::Released { .. } => self.holding.add(mark, process, event),
             Event::Wrote { .. }
             | Event::Incremented { .. }
             | Event::Stepped { .. }
             | Event::Observed { .. }
-            | Event::ObserverEnded { .. } => {
-                let process = self.cluster.process(record);
-                self.sightings.add(mark, process, &record.event)
-            }
+            | Event::ObserverEnded { .. } => self.sightings.add(mark, process, event),
             Event::Joining { .. }
             | Event::Joined { .. }
             | Event::Updated { .. }
             | Event::Leaving { .. }
             | Event::Left { .. }
-            | Event::Viewed { .. } => {
-                let process = self.cluster.process(record);
-                self.groups.add(mark, process, &record.event)
-            }
+            | Event::Viewed { .. } => self.groups.add(mark, process, event),
+            Event::Added { .. }
+            | Event::Removing { .. }
+            | Event::Attempt { .. }
+            | Event::Settling { .. }
+            | Event::Settled { .. }
+            | Event::Filed { .. } => self.items.add(mark, process, event, &self.holding),
             Event::SessionOpened { .. }
             | Event::Renewed { .. }
             | Event::SessionEnded { .. }
             | Event::Committed { .. }
             | Event::Discontinuity { .. }
-            | Event::Leftover { .. } => {
-                let process = self.cluster.process(record);
-                self.log.add(mark, process, &record.event)
-            }
-            Event::Invoked { .. }
-            | Event::Answered { .. }
-            | Event::WatchOpened { .. }
-            | Event::WatchDelivered { .. }
-            | Event::WatchEnded { .. } => {
-                let process = self.cluster.process(record);
-                self.requests.add(mark, process, &record.event)
-            }
+            | Event::Leftover { .. } => self.log.add(mark, process, event),
+            _ => self.requests.add(mark, process, event),
         }
     }
 

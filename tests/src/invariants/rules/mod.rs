@@ -14,7 +14,7 @@ pub(super) use exclusion::nobody_overlaps;
 pub(super) use ghosts::{nothing_after_giving_up, nothing_left_behind};
 pub(super) use notice::losses_are_noticed;
 pub(super) use order::tokens_grow;
-pub(super) use progress::somebody_is_served;
+pub(super) use progress::{Waiting, somebody_is_served, waited_in_vain};
 pub(super) use queueing::{granted_between, queued_from};
 
 use super::index::{Holding, Thing};
@@ -35,5 +35,7 @@ pub(super) fn title(thing: &Thing<'_>) -> String {
         Recipe::Election => format!("election {:?}", thing.name),
         Recipe::Shared => format!("shared lock {:?}", thing.name),
         Recipe::Partition => format!("partition {:?}", thing.name),
+        Recipe::Claim => format!("item {:?}", thing.name),
+        Recipe::Slot => format!("slot {:?}", thing.name),
     }
 }

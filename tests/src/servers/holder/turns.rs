@@ -79,10 +79,10 @@ impl Turns {
             Recipe::Mutex => Wanted::Mutex(coordinator.mutex(&work.name)?),
             Recipe::Election => Wanted::Election(coordinator.election(&work.name)?),
             Recipe::Shared => Wanted::Shared(coordinator.semaphore(&work.name, PERMITS)?),
-            Recipe::Partition => {
+            Recipe::Partition | Recipe::Claim | Recipe::Slot => {
                 return Err(Error::new(ErrorKind::Unsupported, "take turns")
                     .on(&work.name)
-                    .because("partitions are assigned, not taken in turn"));
+                    .because("a holder takes turns at locks and elections only"));
             }
         };
         let (numbers, is_over) = (AtomicU64::new(0), watch::Sender::new(false));

@@ -13,7 +13,7 @@ use crate::sim::store::PATIENCE;
 impl State {
     /// Whether an administrator took away what is granted, and the process may have decided before that. An answer that was held up
     /// by bad weather or by a fault may be of any age.
-    pub(super) fn is_excused(&self, life: &Life, token: u64, now: u64) -> bool {
+    pub(super) fn is_excused(&self, life: &Life, name: &str, token: u64, now: u64) -> bool {
         let process = (life.name.clone(), life.incarnation);
         let held_up = |since: u64| {
             let is_struck = self.faults.values().flatten().any(|node| *node == life.name);
@@ -24,7 +24,8 @@ impl State {
         let is_back = |at: &u64| self.forgot.is_some_and(|forgot| forgot >= *at);
         let is_excused = |at: &u64| recent(at) || is_back(at);
         let is_older = self.pardoned.get(&process).is_some_and(|newest| token <= *newest);
-        self.condemned.contains_key(&process) || is_older || self.deleted.get(&token).is_some_and(is_excused)
+        let deleted = self.deleted.get(&token).or_else(|| self.deleted_items.get(&(name.to_owned(), token)));
+        self.condemned.contains_key(&process) || is_older || deleted.is_some_and(is_excused)
     }
 
     /// Whether an administrator took away the partition of the step `token`, which the process may not have heard.
@@ -69,6 +70,19 @@ impl Recorder {
         }
     }
 
+    /// Somebody deleted an item that is claimed with this token: its holder hears of it when it settles the claim.
+    pub(in super::super) fn excuse_item(&self, name: &str, token: u64) {
+        let theirs: Vec<u64> = {
+            let mut state = self.state();
+            state.deleted_items.insert((name.to_owned(), token), self.world.now());
+            let held = |open: &Open| open.name == name && open.grant.token().as_u64() == token;
+            state.open.iter().filter(|(_, open)| held(open)).map(|(number, _)| *number).collect()
+        };
+        for number in theirs {
+            self.end(number, EndReason::Released, false);
+        }
+    }
+
     /// An administrator took away what a process was granted in the steps up to `upto`: from now on others may have it. The process is told of it, soon after `late` at the latest;
     /// until then nobody can expect that somebody else is granted the same.
     pub(in super::super) fn excuse_steps(self: &Arc<Self>, life: &Life, upto: u64, late: u64) {
@@ -78,7 +92,7 @@ impl Recorder {
             *before = upto.max(*before);
             let is_theirs = |open: &Open| {
                 let is_one = open.node == life.name && open.incarnation == life.incarnation;
-                is_one && open.grant.token().as_u64() <= upto
+                is_one && super::can_be_robbed(open.recipe) && open.grant.token().as_u64() <= upto
             };
             let open = state.open.iter().filter(|(_, open)| is_theirs(open));
             open.map(|(number, open)| (*number, open.grant.clone())).collect()
