@@ -157,6 +157,12 @@ pub(crate) async fn queued(cx: &Context, judge: &dyn Session, lock: &str, count:
     cx.until("the queue is as long", 20, async || places(judge, lock).await.len() == count).await;
 }
 
+/// How often to poll in a round of `rounds`, each of which polls once more than the one before: in the last one until the end, however slow the store is. So
+/// something is dropped at its end in any case.
+pub(crate) fn polls_of(round: usize, rounds: usize) -> usize {
+    if round + 1 == rounds { usize::MAX } else { round }
+}
+
 /// Polls `future` at most `polls` times, letting others run in between, and drops it unless it has ended.
 pub(crate) async fn abandon_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = std::pin::pin!(future);

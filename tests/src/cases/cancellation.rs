@@ -6,7 +6,7 @@ use ha_core::spi::Session;
 use crate::case::Need;
 use crate::context::{Context, name};
 use crate::faults::{CommitFault, Fault, FaultKind};
-use crate::nodes::{abandon_after, candidates, leader_entry, places};
+use crate::nodes::{abandon_after, candidates, leader_entry, places, polls_of};
 
 const YIELDS: Need = Need::Fault(FaultKind::YieldAlways);
 const COMMITS: Need = Need::Fault(FaultKind::Commits);
@@ -51,7 +51,7 @@ async fn an_acquire_dropped_at_any_point_leaves_no_ghost(cx: Context) {
     let mutex = slow.mutex("deploy").unwrap();
     let mut acquired = 0;
     for polls in 0..POLLS {
-        if let Some(guard) = abandon_after(polls, mutex.acquire()).await {
+        if let Some(guard) = abandon_after(polls_of(polls, POLLS), mutex.acquire()).await {
             acquired += 1;
             assert!(guard.unwrap().is_valid());
         }
@@ -157,7 +157,7 @@ async fn a_campaign_dropped_at_any_point_leaves_no_ghost(cx: Context) {
     let election = slow.election("timers").unwrap();
     let mut elected = 0;
     for polls in 0..POLLS {
-        if let Some(leadership) = abandon_after(polls, election.campaign()).await {
+        if let Some(leadership) = abandon_after(polls_of(polls, POLLS), election.campaign()).await {
             elected += 1;
             assert!(leadership.unwrap().is_valid());
         }

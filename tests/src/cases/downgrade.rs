@@ -6,7 +6,7 @@ use ha_core::{Coordinator, ErrorKind, LossReason};
 use crate::case::Need;
 use crate::context::{Context, name};
 use crate::faults::{CommitFault, Fault, FaultKind};
-use crate::nodes::{abandon_after, holder_session, places, poll_once, queued};
+use crate::nodes::{abandon_after, holder_session, places, poll_once, polls_of, queued};
 use crate::verbs::{Verbs, refused};
 
 const YIELDS: Need = Need::Fault(FaultKind::YieldAlways);
@@ -208,7 +208,7 @@ async fn a_downgrade_dropped_at_any_point_leaves_no_ghost(cx: Context) {
         let grant = writing.grant();
         let reader = read(&quick);
         queued(&cx, &*judge, "config", 2).await;
-        let downgraded = abandon_after(polls, writing.downgrade()).await;
+        let downgraded = abandon_after(polls_of(polls, POLLS), writing.downgrade()).await;
         if polls > 0 {
             assert!(!grant.is_valid());
         }

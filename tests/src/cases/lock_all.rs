@@ -9,7 +9,7 @@ use ha_core::{Coordinator, ErrorKind, LossReason};
 use crate::case::Need;
 use crate::context::{Context, name};
 use crate::faults::{Fault, FaultKind};
-use crate::nodes::{Protected, abandon_after, holder_session, places, queued};
+use crate::nodes::{Protected, abandon_after, holder_session, places, polls_of, queued};
 use crate::verbs::{Verbs, refused};
 
 const FORGET: Need = Need::Reconciliation;
@@ -132,7 +132,7 @@ async fn a_call_for_several_dropped_at_any_point_leaves_no_ghost(cx: Context) {
     let lock = slow.lock_all(["a", "b"]).unwrap();
     let mut acquired = 0;
     for polls in 0..POLLS {
-        let all = abandon_after(polls, lock.acquire()).await;
+        let all = abandon_after(polls_of(polls, POLLS), lock.acquire()).await;
         acquired += usize::from(all.is_some());
         drop(all.map(Result::unwrap));
         assert_free(&cx, [&quick, &slow], polls).await;

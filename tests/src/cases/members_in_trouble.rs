@@ -9,7 +9,7 @@ use crate::case::Need;
 use crate::clock::Stopwatch;
 use crate::context::{Context, name};
 use crate::faults::{CommitFault, Fault, FaultKind};
-use crate::nodes::abandon_after;
+use crate::nodes::{abandon_after, polls_of};
 use crate::verbs::Verbs;
 
 const COMMITS: Need = Need::Fault(FaultKind::Commits);
@@ -279,7 +279,8 @@ async fn a_join_dropped_at_any_point_leaves_no_ghost(cx: Context) {
     let mut joined = 0;
     for polls in 0..POLLS {
         let group = group(&node);
-        joined += usize::from(abandon_after(polls, group.join(Profile::new())).await.is_some());
+        joined +=
+            usize::from(abandon_after(polls_of(polls, POLLS), group.join(Profile::new())).await.is_some());
         assert_free(&cx, &node, &*judge, polls).await;
     }
     assert!((1..POLLS).contains(&joined), "{joined} of {POLLS} joined before they were dropped");

@@ -10,7 +10,7 @@ use crate::case::Need;
 use crate::clock::Stopwatch;
 use crate::context::{Context, name};
 use crate::faults::{CommitFault, Fault, FaultKind};
-use crate::nodes::{Shares, abandon_after, places, queued};
+use crate::nodes::{Shares, abandon_after, places, polls_of, queued};
 use crate::verbs::Verbs;
 
 const YIELDS: Need = Need::Fault(FaultKind::YieldAlways);
@@ -67,7 +67,7 @@ async fn a_read_dropped_at_any_point_leaves_no_ghost(cx: Context) {
     let mut acquired = 0;
     for polls in 0..POLLS {
         let beside = quick.rw_lock("config").unwrap().read().await.unwrap();
-        if let Some(guard) = abandon_after(polls, lock.read()).await {
+        if let Some(guard) = abandon_after(polls_of(polls, POLLS), lock.read()).await {
             acquired += 1;
             assert!(guard.unwrap().is_valid() && beside.is_valid());
         }
@@ -108,7 +108,7 @@ async fn permits_dropped_at_any_point_are_not_lost(cx: Context) {
     for polls in 0..POLLS {
         let held = quick.semaphore("runs", 3).unwrap().acquire().await.unwrap();
         let (two, one) = (semaphore.acquire_many(2), semaphore.try_acquire());
-        if let Some(guard) = abandon_after(polls, two).await {
+        if let Some(guard) = abandon_after(polls_of(polls, POLLS), two).await {
             acquired += 1;
             assert!(guard.unwrap().is_valid());
         }

@@ -11,7 +11,7 @@ use super::store::{entries, key};
 use crate::case::Need;
 use crate::context::{Context, name};
 use crate::faults::{CommitFault, Fault, FaultKind};
-use crate::nodes::{abandon_after, holder_session};
+use crate::nodes::{abandon_after, holder_session, polls_of};
 use crate::verbs::{Verbs, refused};
 
 const COMMITS: Need = Need::Fault(FaultKind::Commits);
@@ -194,7 +194,7 @@ async fn a_write_dropped_at_any_point_is_applied_whole_or_not_at_all(cx: Context
     for polls in 0..POLLS {
         let pair = ["a", "b"].map(|side| format!("{side}{polls}"));
         let txn = pair.iter().fold(Txn::new(), |txn, side| txn.create(all.key(side).unwrap(), "node"));
-        let answer = abandon_after(polls, node.store().commit(txn)).await;
+        let answer = abandon_after(polls_of(polls, POLLS), node.store().commit(txn)).await;
         answered += usize::from(answer.is_some());
         // A commit that was begun ends by itself: whoever comes next finds both or neither, and goes on.
         let mut seen = both(&theirs, &pair).await;
