@@ -27,6 +27,11 @@ pub(crate) fn open(url: &StoreUrl) -> Result<Arc<dyn Backend>, Error> {
             let config = ha_backend_local::LocalConfig::from_url(url)?;
             Ok(Arc::new(ha_backend_local::LocalBackend::new(config)))
         }
+        #[cfg(feature = "zk")]
+        Scheme::Zk | Scheme::Zks => {
+            let config = ha_backend_zk::ZkConfig::from_url(url)?;
+            Ok(Arc::new(ha_backend_zk::ZkBackend::new(config)))
+        }
         scheme => Err(Error::new(ErrorKind::Unsupported, "connect to").on(url).because(missing(scheme))),
     }
 }
@@ -40,8 +45,11 @@ fn missing(scheme: Scheme) -> String {
         Scheme::Local => {
             format!("{scheme}: needs the feature `local` of ha-toolkit; build with it")
         }
+        Scheme::Zk | Scheme::Zks => {
+            format!("{scheme}: needs the feature `zk` of ha-toolkit; build with it")
+        }
         scheme => format!(
-            "this release has no backend for {scheme}: yet, only for memory:, which serves one process, local: and etcd:"
+            "this release has no backend for {scheme}: yet, only for memory:, which serves one process, local:, etcd: and zk:"
         ),
     }
 }
@@ -54,8 +62,6 @@ mod tests {
     #[test]
     fn a_scheme_without_a_backend_is_unsupported_and_says_what_there_is() {
         for text in [
-            "zk://h",
-            "zks://h",
             "redis://:trustno1@h",
             "rediss://h",
             "redis+sentinel://h/main",
@@ -112,6 +118,33 @@ mod tests {
             assert!(!format!("{backend:?}").contains("trustno1"));
         }
         let error = open(&StoreUrl::parse("etcd://u:trustno1@h?timout=1s").unwrap()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(
+            error.to_string().contains("\"timout\"") && !error.to_string().contains("trustno1"),
+            "{error}"
+        );
+    }
+
+    #[cfg(not(feature = "zk"))]
+    #[test]
+    fn zookeeper_without_its_feature_says_which_one_it_is() {
+        for text in ["zk://h", "zks://user:trustno1@h"] {
+            let error = open(&StoreUrl::parse(text).unwrap()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{text}");
+            let message = error.to_string();
+            assert!(message.contains("feature `zk`") && !message.contains("trustno1"), "{message}");
+        }
+    }
+
+    #[cfg(feature = "zk")]
+    #[test]
+    fn zookeeper_is_opened_without_connecting_and_knows_its_options() {
+        for text in ["zk://h", "zk://user:trustno1@a,b:2182/platform?timeout=250ms&acl=open"] {
+            let backend = open(&StoreUrl::parse(text).unwrap()).unwrap();
+            assert_eq!(backend.capabilities().backend, "zk");
+            assert!(!format!("{backend:?}").contains("trustno1"));
+        }
+        let error = open(&StoreUrl::parse("zk://u:trustno1@h?timout=1s").unwrap()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(
             error.to_string().contains("\"timout\"") && !error.to_string().contains("trustno1"),

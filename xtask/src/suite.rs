@@ -10,8 +10,10 @@ use crate::workspace::{Workspace, missing_is_a_failure};
 const THREADS: &str = "10";
 
 /// Suites that have a stage of their own: on files, and on real servers, where each case would be a process that finds out that there is nothing to do.
-const WITHOUT_STAGES: [&str; 2] =
-    ["--filterset", "not binary(/^(local_|etcd_)/) and not (package(ha-conformance) and test(/^servers::/))"];
+const WITHOUT_STAGES: [&str; 2] = [
+    "--filterset",
+    "not binary(/^(local_|etcd_|zk_)/) and not (package(ha-conformance) and test(/^servers::/))",
+];
 
 const NO_PROTOC: &str = "the etcd backend cannot be built without protoc; `cargo xtask ci setup` unpacks it";
 
@@ -29,6 +31,12 @@ const ETCD: &str = "etcd_*";
 
 /// The tests of the launcher of ZooKeeper, which needs a Java runtime.
 const ZOOKEEPER: &str = "servers::zookeeper::";
+
+/// The names of the test targets that run on ZooKeeper.
+const ZK: &str = "zk_*";
+
+/// A case needs more of the machine there: three Java runtimes beside the nodes.
+const ZK_THREADS: &str = "10";
 
 /// All targets but the benchmarks.
 const TARGETS: [&str; 4] = ["--lib", "--bins", "--tests", "--examples"];
@@ -85,5 +93,7 @@ pub(crate) fn etcd(workspace: &Workspace) -> Result<Verdict, Failure> {
 pub(crate) fn zk(workspace: &Workspace) -> Result<Verdict, Failure> {
     let mut tools = workspace.cargo_on_all(&["test"])?;
     command::run(tools.args(["--lib", "--", ZOOKEEPER, "--test-threads", THREADS]))?;
+    let mut backend = workspace.cargo_on_all(&["test", "--no-fail-fast"])?;
+    command::run(backend.args(["--test", ZK, "--", "--test-threads", ZK_THREADS]))?;
     Ok(Verdict::Passed)
 }

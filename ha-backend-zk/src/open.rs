@@ -1,0 +1,155 @@
+//! Opening a session: one of the server's, and a marker that lives as long.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use ha_core::runtime::Instant;
+use ha_core::spi::{SessionId, SessionRequest};
+use ha_core::{Error, ErrorKind};
+
+use crate::client::{Connection, Failure, FailureKind, Life, Settings};
+use crate::clock::{Backoff, within};
+use crate::config::ZkConfig;
+use crate::continuity::Continuity;
+use crate::keys::Layout;
+use crate::link::{Link, Parts};
+use crate::pulse::Pulse;
+use crate::record;
+use crate::stamp::session_text;
+use crate::together::together;
+
+const OPERATION: &str = "open a session";
+
+/// How long opening is tried.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// For how long the servers remember an observer that they hear nothing of. It owns nothing, and to be forgotten costs it a new session.
+const OBSERVER_TTL: Duration = Duration::from_secs(30);
+
+/// Opens a session, or an observer.
+pub(crate) async fn open(
+    config: &ZkConfig,
+    continuity: &Arc<Continuity>,
+    request: SessionRequest,
+) -> Result<Arc<Link>, Error> {
+    let settings = Arc::new(config.settings()?);
+    let give_up = request.runtime.now() + PATIENCE;
+    let mut backoff = Backoff::urgent();
+    loop {
+        // Each attempt has a session of its own: what became of an earlier one can never be mistaken for this one.
+        let failure = match attempt(config, &settings, continuity, &request, give_up).await? {
+            Ok(link) => return Ok(link),
+            Err(failure) => failure,
+        };
+        if !is_worth_another(&failure) || request.runtime.now() >= give_up {
+            return Err(failure.into_error(OPERATION));
+        }
+        backoff.wait(&*request.runtime).await;
+    }
+}
+
+fn is_worth_another(failure: &Failure) -> bool {
+    // A session that is over before it began, or a node that somebody removed at that moment.
+    failure.is_transient() || matches!(failure.kind, FailureKind::Ended | FailureKind::NoNode)
+}
+
+/// One attempt. What it leaves when it fails, or is dropped, owns nothing but its marker, and is closed.
+async fn attempt(
+    config: &ZkConfig,
+    settings: &Arc<Settings>,
+    continuity: &Arc<Continuity>,
+    request: &SessionRequest,
+    give_up: Instant,
+) -> Result<Result<Arc<Link>, Failure>, Error> {
+    let runtime = &request.runtime;
+    let sent = runtime.now();
+    let floor = continuity.known();
+    let wanted = in_millis(request.ttl.unwrap_or(OBSERVER_TTL));
+    let limit = give_up.saturating_since(sent);
+    let opened = within(&**runtime, limit, Box::pin(Connection::open(settings, wanted, None))).await;
+    let connection = match opened {
+        Some(Ok(connection)) => connection,
+        Some(Err(failure)) => return Ok(Err(failure)),
+        None => return Ok(Err(Failure::new(FailureKind::NotSent, "no server lets us begin a session"))),
+    };
+    let granted = connection.granted();
+    if request.ttl.is_some_and(|ttl| granted < ttl) {
+        return Err(Error::new(ErrorKind::Unsupported, OPERATION).because(format_args!(
+            "a ttl of {wanted:?} was asked for and only {granted:?} granted; raise maxSessionTimeout of the servers"
+        )));
+    }
+    let layout = Layout::new(&config.chroot, &request.namespace);
+    let id = SessionId::parse(&session_text(connection.session()))?;
+    let label = record::encode(&request.node, granted);
+    let marker = layout.marker(id.as_str());
+    let prepared = async {
+        let created = match request.ttl {
+            Some(_) => Some(make_marker(&connection, &layout, &marker, &label).await?),
+            None => None,
+        };
+        Ok((created, connection.watch_tree(&marker).await?))
+    };
+    let (created, watcher) = match within(&**runtime, limit, Box::pin(prepared)).await {
+        Some(Ok(prepared)) => prepared,
+        Some(Err(failure)) => return Ok(Err(failure)),
+        None => return Ok(Err(Failure::new(FailureKind::Unknown, "no server answers"))),
+    };
+    let generation = match created {
+        Some(created) => continuity.begin(floor, created, runtime.now()),
+        None => continuity.generation(),
+    };
+    let link = Arc::new(Link::new(Parts {
+        runtime: Arc::clone(runtime),
+        settings: Arc::clone(settings),
+        layout,
+        id,
+        ttl: request.ttl.map(|_| granted),
+        label,
+        continuity: Arc::clone(continuity),
+        generation,
+        deadline: sent + granted,
+        connection,
+    }));
+    link.fence.store(0, Ordering::Release);
+    link.pulse.send_replace(Pulse { is_connected: true, epoch: 1 });
+    link.spawn("zk-pulse", Arc::clone(&link).follow_pulse(watcher));
+    if request.ttl.is_some() {
+        continuity.expect_ttl(granted);
+        link.spawn("zk-deadline", Arc::clone(&link).watch_deadline());
+    }
+    Ok(Ok(link))
+}
+
+/// The server counts in milliseconds.
+fn in_millis(ttl: Duration) -> Duration {
+    let millis = u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+    Duration::from_millis(millis)
+}
+
+/// Creates the marker, and what it stands in where that is missing. Returns the transaction that created it.
+async fn make_marker(
+    connection: &Connection,
+    layout: &Layout,
+    marker: &str,
+    label: &[u8],
+) -> Result<u64, Failure> {
+    match connection.create(marker, label, Life::Ephemeral).await {
+        Ok(stat) => return Ok(stat.created),
+        Err(failure) if failure.kind == FailureKind::NoNode => {}
+        Err(failure) => return Err(failure),
+    }
+    let skeleton = layout.skeleton();
+    let nodes = together(skeleton.iter().map(|path| connection.create(path, b"", Life::Persistent)));
+    let marker = connection.create(marker, label, Life::Ephemeral);
+    // In one flight, in this order.
+    let (nodes, marker) = tokio::join!(biased; Box::pin(nodes), Box::pin(marker));
+    let created = marker.map(|stat| stat.created);
+    let refused =
+        nodes.into_iter().filter_map(Result::err).find(|failure| failure.kind != FailureKind::Exists);
+    match (created, refused) {
+        (Ok(created), _) => Ok(created),
+        (Err(_), Some(refused)) => Err(refused),
+        (Err(failure), None) => Err(failure),
+    }
+}

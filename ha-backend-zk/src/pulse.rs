@@ -1,0 +1,50 @@
+//! Whether a session is connected, and how often that has changed.
+
+use std::sync::Arc;
+
+use crate::client::{News, Sign, TreeWatcher};
+use crate::link::Link;
+use crate::over::Why;
+
+/// The connection of a session as it is now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pulse {
+    pub(crate) is_connected: bool,
+    /// Grows with every change, so that who looks away for a while sees that there was one. What was watched before a change is not watched any more.
+    pub(crate) epoch: u64,
+}
+
+impl Link {
+    /// Follows the connection until the session ends. The library tells every change to those who watch something, so the marker is watched; whether the server
+    /// still knows of that watch does not matter.
+    pub(crate) async fn follow_pulse(self: Arc<Self>, mut watcher: TreeWatcher) {
+        loop {
+            let news = tokio::select! {
+                biased;
+                () = self.over.begun() => return,
+                news = watcher.next() => news,
+            };
+            match news {
+                News::Session(Sign::Ended) => {
+                    self.end(Why::Lost);
+                    return;
+                }
+                News::Session(sign) => self.pulse.send_modify(|pulse| {
+                    pulse.is_connected = sign == Sign::Connected;
+                    pulse.epoch += 1;
+                }),
+                News::Node(_) => self.look_at_marker().await,
+            }
+        }
+    }
+
+    /// Ends the session if its marker is gone: somebody has ended it.
+    async fn look_at_marker(self: &Arc<Self>) {
+        let Some(connection) = self.connection() else { return };
+        if let Ok(None) = connection.get(&self.marker).await
+            && self.ttl.is_some()
+        {
+            self.end(Why::Lost);
+        }
+    }
+}

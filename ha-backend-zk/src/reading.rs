@@ -1,0 +1,146 @@
+//! Reading pages and nodes.
+
+use std::sync::Arc;
+
+use ha_core::spi::{Collection, Listing, Name, Page};
+
+use crate::client::{Children, Connection, Failure, FailureKind, Node, Reading};
+use crate::clock::Backoff;
+use crate::keys;
+use crate::link::Link;
+use crate::over::Why;
+use crate::page::{PageRead, Shown, Wanted};
+
+/// How many bytes of paths one request asks for. A server takes a megabyte.
+const ASKED_BYTES_MAX: usize = 512 * 1024;
+/// How many nodes one request asks for: values have up to 64 KiB, and nothing else is answered meanwhile.
+const ASKED_MAX: usize = 1_000;
+/// How often a page is read that changes meanwhile.
+const ROUNDS_MAX: usize = 100;
+
+impl Link {
+    /// Reads a page at one instant, not before this call.
+    pub(crate) async fn list(
+        self: &Arc<Self>,
+        collection: &Collection,
+        page: Page,
+    ) -> Result<Listing, Failure> {
+        let page = PageRead::new(collection.clone(), page);
+        let give_up = self.give_up_at();
+        let mut backoff = Backoff::urgent();
+        loop {
+            let failure = match self.read_page(&page).await {
+                Ok(listing) => return Ok(listing),
+                Err(failure) => failure,
+            };
+            if !failure.is_transient() || self.now() >= give_up {
+                return Err(failure);
+            }
+            backoff.wait(&*self.runtime).await;
+        }
+    }
+
+    /// Reads a page once.
+    pub(crate) async fn read_page(self: &Arc<Self>, page: &PageRead) -> Result<Listing, Failure> {
+        let connection = self.connected(self.give_up_at()).await?;
+        let path = self.layout.collection(page.collection());
+        let (barrier, children) =
+            tokio::join!(biased; self.barrier(&connection), Box::pin(connection.children(&path)));
+        if !barrier? {
+            self.end(Why::Lost);
+            return Err(Failure::new(FailureKind::Ended, "the session has no marker any more"));
+        }
+        self.page(&connection, page, children?).await
+    }
+
+    /// Reads a page of the collection that has these children.
+    pub(crate) async fn page(
+        &self,
+        connection: &Connection,
+        page: &PageRead,
+        children: Option<Children>,
+    ) -> Result<Listing, Failure> {
+        let path = self.layout.collection(page.collection());
+        let mut children = children.unwrap_or_default();
+        for _ in 0..ROUNDS_MAX {
+            let floor = self.continuity.known();
+            let wanted = self.choose(connection, page, &path, &children).await?;
+            let reading = if wanted.names.is_empty() && children.names.is_empty() {
+                // What has no children has none at that instant.
+                Reading::default()
+            } else {
+                connection.read(&paths(&path, &wanted.names), Some(&path)).await?
+            };
+            reading.nodes.iter().flatten().for_each(|node| self.saw(node.stat.modified));
+            match page.shown(&children, &wanted, &reading, floor, self.lineage()) {
+                Shown::Whole(listing) => return Ok(listing),
+                Shown::Again => {}
+            }
+            children = connection.children(&path).await?.unwrap_or_default();
+        }
+        Err(Failure::new(FailureKind::Refused, "the collection changes faster than it can be read"))
+    }
+
+    /// Which nodes of the collection at `path` to read for the page.
+    async fn choose(
+        &self,
+        connection: &Connection,
+        page: &PageRead,
+        path: &str,
+        children: &Children,
+    ) -> Result<Wanted, Failure> {
+        let mut wanted = page.wanted(&children.names);
+        if page.is_by_age() && !fits(path, &wanted.names) {
+            let nodes = self.read_all(connection, path, &wanted.names).await?;
+            wanted = page.chosen(nodes.into_iter().map(|(name, node)| (node.stat.created, name)).collect());
+        }
+        while !fits(path, &wanted.names) {
+            wanted.shorten();
+        }
+        Ok(wanted)
+    }
+
+    /// Reads those nodes of the collection at `path` that there are, each chunk of them at one instant.
+    pub(crate) async fn read_all(
+        &self,
+        connection: &Connection,
+        path: &str,
+        names: &[Name],
+    ) -> Result<Vec<(Name, Node)>, Failure> {
+        let nodes = self.read_each(connection, path, names).await?;
+        Ok(nodes.into_iter().filter_map(|(name, node)| Some((name, node?))).collect())
+    }
+
+    /// Reads nodes of the collection at `path`, each chunk of them at one instant.
+    pub(crate) async fn read_each(
+        &self,
+        connection: &Connection,
+        path: &str,
+        names: &[Name],
+    ) -> Result<Vec<(Name, Option<Node>)>, Failure> {
+        let mut found = Vec::with_capacity(names.len());
+        let mut rest = names;
+        while !rest.is_empty() {
+            let mut count = rest.len().min(ASKED_MAX);
+            while count > 1 && !fits(path, &rest[..count]) {
+                count /= 2;
+            }
+            let (now, later) = rest.split_at(count);
+            let reading = connection.read(&paths(path, now), None).await?;
+            found.extend(now.iter().cloned().zip(reading.nodes));
+            rest = later;
+        }
+        Ok(found)
+    }
+}
+
+fn paths(collection: &str, names: &[Name]) -> Vec<String> {
+    names.iter().map(|name| keys::below(collection, name)).collect()
+}
+
+/// Whether so many nodes can be asked for at once.
+fn fits(collection: &str, names: &[Name]) -> bool {
+    const OVERHEAD: usize = 24;
+    let bytes = names.iter().map(|name| collection.len() + 3 * name.as_str().len() + OVERHEAD);
+    names.len() <= ASKED_MAX && bytes.sum::<usize>() <= ASKED_BYTES_MAX
+}

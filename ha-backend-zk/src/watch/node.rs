@@ -1,0 +1,66 @@
+//! The watch of one entry: the server tells one change, and reading it orders the next watch.
+
+use std::sync::Arc;
+
+use ha_core::spi::{Change, Key};
+
+use crate::client::{Connection, Failure, FailureKind, Node, OneWatcher};
+use crate::link::Link;
+use crate::stamp::entry;
+
+use super::view::View;
+
+/// One entry that is watched.
+pub(super) struct NodeWatch {
+    path: String,
+    watcher: Option<OneWatcher>,
+}
+
+impl NodeWatch {
+    /// Watches and reads the entry; `None` if the session is over.
+    pub(super) async fn open(
+        link: &Arc<Link>,
+        connection: &Connection,
+        key: &Key,
+        view: &mut View,
+    ) -> Result<Option<Self>, Failure> {
+        let path = link.layout.entry(key);
+        let floor = link.continuity.known();
+        let (barrier, watched) =
+            tokio::join!(biased; link.barrier(connection), Box::pin(connection.watch_node(&path)));
+        let (node, watcher) = watched?;
+        if !barrier? {
+            return Ok(None);
+        }
+        view.replace(node.as_ref().map(|node| entry(key.clone(), node)));
+        advance(link, view, floor, node.as_ref());
+        Ok(Some(Self { path, watcher: Some(watcher) }))
+    }
+
+    /// Waits for a change and reads it.
+    pub(super) async fn changed(
+        &mut self,
+        link: &Arc<Link>,
+        key: &Key,
+        view: &mut View,
+    ) -> Result<Vec<Change>, Failure> {
+        let watcher = self.watcher.take();
+        let watcher =
+            watcher.ok_or_else(|| Failure::new(FailureKind::Unknown, "the entry is not watched"))?;
+        watcher.changed().await;
+        let connection = link.connection();
+        let connection = connection.ok_or_else(|| Failure::new(FailureKind::Ended, "the session ends"))?;
+        let floor = link.continuity.known();
+        let (node, watcher) = Box::pin(connection.watch_node(&self.path)).await?;
+        self.watcher = Some(watcher);
+        let change = view.change(key.name().clone(), node.as_ref().map(|node| entry(key.clone(), node)));
+        advance(link, view, floor, node.as_ref());
+        Ok(change.into_iter().collect())
+    }
+}
+
+fn advance(link: &Link, view: &mut View, floor: u64, node: Option<&Node>) {
+    let modified = node.map(|node| node.stat.modified);
+    modified.into_iter().for_each(|modified| link.saw(modified));
+    view.advance(floor, modified);
+}
