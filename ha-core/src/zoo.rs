@@ -101,8 +101,6 @@ pub enum Bug {
     DroppedClaimKept,
     /// Nobody looks for the claims of workers that are gone.
     DeadWorkersKept,
-    /// Whoever claims some of the items of a list removes the list.
-    RestOfListDropped,
     /// A stale settlement is answered as applied.
     StaleIsApplied,
     /// A claim that a discontinuity forgot is held on to.
@@ -186,7 +184,6 @@ impl Bug {
         Self::OverdueUntold,
         Self::DroppedClaimKept,
         Self::DeadWorkersKept,
-        Self::RestOfListDropped,
         Self::StaleIsApplied,
         Self::ForgottenClaimsKept,
         Self::PutOffUnlisted,

@@ -81,7 +81,7 @@ fn seeds_that_found_something_pass() {
                 628_169_489_092_001_198,
             ],
         ),
-        (Subject::Work, &[3, 13, 426, 482, 1_154]),
+        (Subject::Work, &[3, 13, 426, 482, 1_154, 20_351]),
         (Subject::Store, &[1_827, 500_169_233]),
     ];
     for (subject, seeds) in found {

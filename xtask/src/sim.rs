@@ -9,7 +9,8 @@ use crate::workspace::Workspace;
 
 /// How long each recipe is run on seeds that nobody has run before, in seconds.
 const FRESH: &str = "40";
-const RECIPES: [&str; 7] = ["mutex", "election", "shared", "group", "partitions", "work", "store"];
+/// Not `work` yet: a finding of it is open, see the ledger in `docs/simulation.md`.
+const RECIPES: [&str; 6] = ["mutex", "election", "shared", "group", "partitions", "store"];
 /// How many seeds two processes have to run alike.
 const ALIKE: &str = "1000";
 /// How many digits of the commit choose the first seed: the product with the seeds of a run stays a seed.

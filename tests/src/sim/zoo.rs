@@ -105,7 +105,6 @@ impl Defect {
             | Bug::OverdueUntold
             | Bug::DroppedClaimKept
             | Bug::DeadWorkersKept
-            | Bug::RestOfListDropped
             | Bug::StaleIsApplied
             | Bug::ForgottenClaimsKept
             | Bug::PutOffUnlisted

@@ -390,7 +390,7 @@ impl Pick<'_> {
         };
         let taken = before.taken_by(self.worker);
         if self.wanted == 0 || !self.draft.fits(&taken, self.room) {
-            return !planted(Bug::RestOfListDropped);
+            return true;
         }
         self.wanted -= 1;
         rest.bytes = rest.bytes.saturating_sub(before.payload.len() as u64);
