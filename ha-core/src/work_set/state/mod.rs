@@ -150,7 +150,8 @@ enum Asked {
     Check(settling::Extend),
     EditRead,
     EditWrite(editing::Sending),
-    Rescue(rescue::Step),
+    /// In which round of the search.
+    Rescue((u64, rescue::Step)),
     Sweep(sweeping::Step),
     /// Whose a letter is that is in the way.
     Letter(Name),

@@ -20,6 +20,8 @@ const TALLIES: usize = 16;
 /// How far the search is.
 #[derive(Debug, Default)]
 pub(super) struct Rescue {
+    /// How often it was begun. An answer to what was asked before says nothing of how far it is now.
+    round: u64,
     phase: Phase,
     cursor: Option<Name>,
     found: VecDeque<Left>,
@@ -53,7 +55,7 @@ enum Phase {
 impl Rescue {
     /// Somebody may be gone.
     pub(super) fn begin(&mut self) {
-        *self = Self { phase: Phase::Share, own: self.own, ..Self::default() };
+        *self = Self { round: self.round + 1, phase: Phase::Share, own: self.own, ..Self::default() };
     }
 
     /// The store went back: it may have brought back own claims that had ended.
@@ -69,7 +71,7 @@ impl Rescue {
             Phase::Rest | Phase::Tallies => Phase::Rest,
         };
         let own = self.own && phase == Phase::All;
-        *self = Self { phase, own, ..Self::default() };
+        *self = Self { round: self.round, phase, own, ..Self::default() };
     }
 }
 
@@ -95,7 +97,7 @@ impl State {
                 None => Page::by_name(TALLIES),
             };
             let txn = Txn::new().read_back(self.keys.tallies.clone(), page);
-            self.ask(Asked::Rescue(Step::Tallies), txn, out);
+            self.ask_for_rescue(Step::Tallies, txn, out);
             return true;
         }
         if let Some(left) = self.rescue.found.pop_front() {
@@ -104,7 +106,7 @@ impl State {
                 [] => Txn::new().read_back(self.keys.claims.clone(), Page::by_name(1)),
                 ids => self.read_items(ids),
             };
-            self.ask(Asked::Rescue(Step::Read { left, count }), txn, out);
+            self.ask_for_rescue(Step::Read { left, count }, txn, out);
             return true;
         }
         let page = match self.rescue.cursor.clone() {
@@ -112,18 +114,19 @@ impl State {
             None => Page::by_name(LISTS),
         };
         let txn = Txn::new().read_back(self.keys.claims.clone(), page);
-        self.ask(Asked::Rescue(Step::List), txn, out);
+        self.ask_for_rescue(Step::List, txn, out);
         true
     }
 
     pub(super) fn rescued(
         &mut self,
-        step: Step,
+        (round, step): (u64, Step),
         committed: Committed,
         context: &Context<'_>,
         out: &mut Outputs,
     ) {
         match step {
+            Step::List | Step::Tallies if round != self.rescue.round => {}
             Step::List => {
                 let Some(listing) = committed.reads.into_iter().next() else { return };
                 let more = listing.has_more();
@@ -147,6 +150,10 @@ impl State {
                 }
             }
         }
+    }
+
+    fn ask_for_rescue(&mut self, step: Step, txn: Txn, out: &mut Outputs) {
+        self.ask(Asked::Rescue((self.rescue.round, step)), txn, out);
     }
 
     /// Which of these lists are of workers that are gone.
@@ -243,7 +250,7 @@ impl State {
         // What did not fit is looked at in the next round.
         self.rescue.left |= !own && !rest.ids.is_empty();
         let (txn, sent) = draft.finish();
-        self.ask(Asked::Rescue(Step::Take { sent, worker }), txn, out);
+        self.ask_for_rescue(Step::Take { sent, worker }, txn, out);
     }
 
     /// Takes over the numbers of workers that are gone, so that there are as many as there are workers.
@@ -267,13 +274,14 @@ impl State {
             self.rescue.next_phase();
         }
         if !is_done {
-            self.ask(Asked::Rescue(Step::Fold { sent }), txn, out);
+            self.ask_for_rescue(Step::Fold { sent }, txn, out);
         }
     }
 
     /// Somebody else was faster, or the worker is there after all.
-    pub(super) fn rescue_conflicted(&mut self, step: Step, conflict: &Conflict) {
+    pub(super) fn rescue_conflicted(&mut self, (round, step): (u64, Step), conflict: &Conflict) {
         match step {
+            _ if round != self.rescue.round => {}
             Step::Take { worker, .. } => {
                 if conflict.keys.contains(&self.keys.workers.key(worker.clone())) {
                     self.rescue.found.retain(|left| left.worker != worker);
