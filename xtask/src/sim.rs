@@ -9,7 +9,7 @@ use crate::workspace::Workspace;
 
 /// How long each recipe is run on seeds that nobody has run before, in seconds.
 const FRESH: &str = "40";
-/// Not `work` yet: a finding of it is open, see the ledger in `docs/simulation.md`.
+/// Not `work` yet: more of its seeds are to be run first than a commit can, see the ledger in `docs/simulation.md`.
 const RECIPES: [&str; 6] = ["mutex", "election", "shared", "group", "partitions", "store"];
 /// How many seeds two processes have to run alike.
 const ALIKE: &str = "1000";
