@@ -1,9 +1,11 @@
 //! Random histories of several processes that claim one item.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::{Answer, Delivery, Edit, Outcomes, Request, State, Verdict};
-use crate::coordinator::model_test::{Faults, News, Play, Random, World};
+use crate::coordinator::model_test::{Faults, News, Play, Random, Scene, World};
 use crate::names::Name;
 use crate::runtime::Instant;
 use crate::spi::{Capabilities, Entry, Scope, Stamp};
@@ -121,4 +123,42 @@ fn one_claim_at_a_time_and_nothing_stuck_through_refusals_and_lost_sessions() {
 #[test]
 fn one_claim_at_a_time_and_nothing_stuck_in_a_store_that_forgets() {
     run(3_000, FORGETTING);
+}
+
+fn claim(caller: u64) -> Request {
+    Request::Claim { caller, limit: 1, waits: true, policy: policy() }
+}
+
+#[test]
+fn what_was_asked_before_the_store_went_back_does_not_end_the_search_for_own_claims() {
+    let mut scene: Scene<State> = Scene::of(2);
+    scene.call(1, 1, add(1));
+    scene.settle();
+    scene.call(0, 1, claim(1));
+    scene.settle();
+    let (gone, _) = scene.lose(1);
+    scene.store.end(&gone);
+    scene.hear_all(0);
+    assert!(scene.txn(0, 0).operations().is_empty(), "it looks for the claims of who is gone");
+
+    // It is passed over in that listing, as its own, and completed before the next page is asked for.
+    let grant = scene.grant(0);
+    scene.processes[0].held.clear();
+    scene.call(0, 2, settle(grant, Some(2), Verdict::Complete(Bytes::new())));
+    for _ in 0..2 {
+        scene.execute(0, 0);
+        scene.answer(0, 0);
+    }
+    assert_eq!(scene.processes[0].answers.get(&2), Some(&None), "completed");
+
+    // The completion is forgotten while that page, which begins behind the own lists, is on its way.
+    scene.forget(1);
+    scene.renew(0);
+    scene.execute(0, 0);
+    scene.answer(0, 0);
+    scene.settle();
+    scene.wait(Duration::from_secs(12));
+    scene.call(0, 3, claim(3));
+    scene.settle();
+    assert!(scene.holds(0), "the claim that came back was given back");
 }
