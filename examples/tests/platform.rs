@@ -63,15 +63,20 @@ impl Folder {
     /// A copy whose file `name` was changed.
     fn corrupted(&self, name: &str, change: impl FnOnce(Vec<String>) -> Vec<String>) -> Self {
         let copy = Self(self.0.with_extension(name));
-        fs::create_dir_all(&copy.0).unwrap();
-        for entry in fs::read_dir(&self.0).unwrap().map(Result::unwrap) {
-            if entry.file_type().unwrap().is_file() {
-                fs::copy(entry.path(), copy.0.join(entry.file_name())).unwrap();
-            }
-        }
+        copy_files(&self.0, &copy.0);
+        copy_files(&self.0.join("files"), &copy.0.join("files"));
         let lines = fs::read_to_string(copy.0.join(name)).unwrap().lines().map(str::to_owned).collect();
         fs::write(copy.0.join(name), change(lines).join("\n")).unwrap();
         copy
+    }
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_file() {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
     }
 }
 
@@ -88,7 +93,7 @@ fn the_platform_survives_its_losses_and_its_output_proves_it() {
     let verdict = verdict(&run);
     assert_eq!((run.status.code(), failed(&verdict)), (Some(0), vec![]));
     assert_eq!(verdict["verdict"], "passed");
-    assert_eq!(verdict["checks"].as_array().unwrap().len(), 11);
+    assert_eq!(verdict["checks"].as_array().unwrap().len(), 14);
     for (cause, planned) in
         [("killed", false), ("frozen", false), ("cut_off", false), ("hands_over", true), ("shuts_down", true)]
     {
@@ -103,6 +108,10 @@ fn the_platform_survives_its_losses_and_its_output_proves_it() {
     }
     let events: Vec<Value> = stdout(&run).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(events.iter().any(|event| event["event"] == "refused"), "a late write was refused");
+    let start = events.iter().find(|event| event["event"] == "trackers_start").unwrap();
+    assert_eq!((&start["trackers"], &start["files"]), (&3.into(), &150.into()));
+    let rescued = events.iter().find(|event| event["event"] == "rescued").unwrap();
+    assert!(rescued["files"].as_u64().unwrap() >= 1, "{rescued}");
 
     assert_eq!(platform(&["--verify", folder.text()]).status.code(), Some(0));
     corrupted_output_is_found(&folder);
@@ -149,6 +158,24 @@ fn corrupted_output_is_found(good: &Folder) {
     assert_fails(&verify(&counter), "critical sections");
     let accepted = good.corrupted("refused.jsonl", |_| vec![]);
     assert_fails(&verify(&accepted), "late writes");
+    let unhashed = good.corrupted("results.jsonl", |lines| lines[1..].to_vec());
+    assert_fails(&verify(&unhashed), "each file is hashed once, and right");
+    let other = good.corrupted("executions.jsonl", |mut lines| {
+        // Another tracker, so it seems, executes what is done.
+        let is_done = |line: &&String| line.contains("accepted");
+        let mut step: Value = serde_json::from_str(lines.iter().find(is_done).unwrap()).unwrap();
+        (step["token"], step["attempt"]) = (Value::from(u64::MAX), Value::from(9));
+        step["step"] = Value::from("begun");
+        let begun = step.to_string();
+        step["step"] = serde_json::json!({ "ended": "accepted" });
+        lines.extend([begun, step.to_string()]);
+        lines
+    });
+    assert_fails(&verify(&other), "each file is hashed once, and right");
+    assert_fails(&verify(&other), "no file is begun twice");
+    let changed = good.corrupted("results.jsonl", |lines| lines);
+    fs::write(changed.0.join("files/file-001"), "something else").unwrap();
+    assert_fails(&verify(&changed), "each file is hashed once, and right");
     let broken = good.corrupted("polls.jsonl", |lines| [lines, vec!["{".into()]].concat());
     assert_fails(&verify(&broken), "can be read");
 }
@@ -208,10 +235,12 @@ fn what_cannot_be_run_is_told_and_has_an_exit_code_of_its_own() {
 }
 
 #[test]
-fn a_node_without_an_operator_ends() {
-    let alone = platform(&["--node"]);
-    assert_eq!(alone.status.code(), Some(2));
-    assert!(String::from_utf8(alone.stderr).unwrap().contains("the platform starts itself"));
+fn a_node_or_a_tracker_without_an_operator_ends() {
+    for role in ["--node", "--tracker"] {
+        let alone = platform(&[role]);
+        assert_eq!(alone.status.code(), Some(2));
+        assert!(String::from_utf8(alone.stderr).unwrap().contains("the platform starts itself"));
+    }
 }
 
 /// A stopped process hears no end of its input: the kernel has to end it.
@@ -228,7 +257,7 @@ fn no_node_outlives_a_platform_that_is_killed() {
     let is_frozen = |line: &String| line.contains(r#""fault":"frozen""#);
     assert!(lines.take(10_000).any(|line| is_frozen(&line)));
     let nodes = children_of(platform.id());
-    assert_eq!(nodes.len(), 3);
+    assert!(nodes.len() >= 3, "{nodes:?}");
     platform.kill().unwrap();
     platform.wait().unwrap();
     for _ in 0..1_000 {

@@ -8,6 +8,7 @@ use ha_core::group::Profile;
 use ha_core::runtime::TokioRuntime;
 use ha_core::{Coordinator, Error, ErrorKind, Events};
 use rustix::process::{Signal, set_parent_process_death_signal};
+use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -27,12 +28,7 @@ const SHUTDOWN: Duration = Duration::from_secs(1);
 /// # Errors
 /// When it cannot begin. What it meets later is told to the operator.
 pub fn live() -> Result<(), Failure> {
-    // An operator that dies may leave nobody behind who could continue a node that is stopped.
-    let failed = |error| Failure::new(format!("cannot be told of the operator's death: {error}"));
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(failed)?;
-    let failed = |error| Failure::new(format!("cannot start a tokio runtime: {error}"));
-    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    tokio.block_on(async {
+    in_a_child(async {
         let mut orders = listen();
         match orders.recv().await {
             Some(ToNode::Live(errand)) => serve(*errand, orders).await,
@@ -41,8 +37,18 @@ pub fn live() -> Result<(), Failure> {
     })
 }
 
+/// Runs what a process of an operator does, on this thread, as long as the operator lives.
+pub(super) fn in_a_child(life: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    // An operator that dies may leave nobody behind who could continue a node that is stopped.
+    let failed = |error| Failure::new(format!("cannot be told of the operator's death: {error}"));
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(failed)?;
+    let failed = |error| Failure::new(format!("cannot start a tokio runtime: {error}"));
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    tokio.block_on(life)
+}
+
 /// What the operator says, until it is gone.
-fn listen() -> mpsc::UnboundedReceiver<ToNode> {
+pub(super) fn listen<T: DeserializeOwned + Send + 'static>() -> mpsc::UnboundedReceiver<T> {
     let (heard, orders) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         let lines = std::io::stdin().lock().lines().map_while(Result::ok);
@@ -82,7 +88,8 @@ async fn serve(errand: Errand, orders: mpsc::UnboundedReceiver<ToNode>) -> Resul
     };
     let member = Member { errand: Arc::new(errand), clock, coordinator, outbox };
     member.tell(Event::Started { node: member.node() });
-    tokio::spawn(report(member.clone(), member.coordinator.events()));
+    let teller = member.clone();
+    tokio::spawn(report(member.node(), member.coordinator.events(), move |event| teller.tell(event)));
     member.serve(timers::serve(member.clone()));
     member.serve(sensors::serve(member.clone()));
     member.serve(maintenance::serve(member.clone()));
@@ -167,11 +174,11 @@ async fn hand_over(coordinator: &Coordinator, to: &str) -> Result<(), Error> {
 }
 
 /// Tells what the coordinator says about its elections and its session.
-async fn report(member: Member, mut events: Events) {
+pub(super) async fn report(name: String, mut events: Events, tell: impl Fn(Event) + Send) {
     let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     while let Some(event) = events.next().await {
-        let node = member.node();
-        member.tell(match event {
+        let node = name.clone();
+        tell(match event {
             ha_core::Event::Granted { kind: "election", name, token } => {
                 Event::Granted { node, thing: name, token: token.as_u64() }
             }

@@ -4,7 +4,7 @@
 //! nodes are killed, frozen and cut off, and [`verify()`] judges what the platform did by the files that it has written, and by nothing else.
 //!
 //! Where to read first: `timers` is leader election with exactly-once output, `sensors` partitions that move
-//! with the nodes, `maintenance` a mutex, `gate` and `resource` what fencing tokens are for, `member` what runs in the process of a node,
+//! with the nodes, `maintenance` a mutex, `trackers` a work-set, `gate` and `resource` what fencing tokens are for, `member` what runs in the process of a node,
 //! `story` what is done to the nodes, `process` how. `pulse` tells a slow platform from a machine that stood still: bounds in time do not count that, and
 //! whether anything ran twice does not ask for it.
 
@@ -30,6 +30,7 @@ mod store;
 mod story;
 mod timeline;
 mod timers;
+mod trackers;
 mod verify;
 mod wire;
 mod world;
@@ -45,7 +46,7 @@ use inputs::Inputs;
 use narrator::Narrator;
 use records::RunRecord;
 use resource::Resource;
-use site::{CONSOLE, NODES, Site};
+use site::{CONSOLE, INTAKE, NODES, Site, TRACKERS};
 use store::Store;
 use timeline::{Timeline, View};
 use world::World;
@@ -53,6 +54,7 @@ use world::World;
 pub use failure::Failure;
 pub use member::live;
 pub use options::{Command, HELP, Options, Sabotage, parse};
+pub use trackers::track;
 pub use verify::{Check, TakeOver, Verdict, verify};
 
 /// Runs the platform and verifies its output. Shows what happens on `output`, in colour if that is a terminal.
@@ -97,12 +99,13 @@ async fn play(
     runtime.spawn("world", Box::pin(Arc::clone(&world).turn()));
     runtime.spawn("narrator", Box::pin(narrate(clock.clone(), timeline.clone())));
     let run = format!("{:016x}", runtime.random());
-    let seats: Vec<&str> = NODES.into_iter().chain([CONSOLE]).collect();
+    let seats: Vec<&str> = NODES.into_iter().chain(TRACKERS).chain([CONSOLE, INTAKE]).collect();
     let store = Store::open(options.url.as_deref(), &seats, &run).await?;
     record_run(options, &inputs, &store, folder)?;
     let site = Site {
         store,
         namespace: format!("platform-{run}"),
+        folder: folder.to_owned(),
         runtime,
         clock,
         timeline: timeline.clone(),

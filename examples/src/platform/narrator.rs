@@ -98,7 +98,7 @@ impl Narrator {
     }
 
     fn line(&self, at: Moment, node: &str, text: &str, paint: Paint) -> String {
-        let line = format!("{:>7.3}  {node:<8}{text}", at.since_start().as_secs_f64());
+        let line = format!("{:>7.3}  {node:<10}{text}", at.since_start().as_secs_f64());
         if self.colour { paint.apply(&line) } else { line }
     }
 
@@ -134,6 +134,21 @@ impl Narrator {
             Event::Here { node } => (node, "is seen by the operator".into(), Paint::Dim),
             Event::Gone { node } => (node, "is no longer seen by the operator".into(), Paint::Dim),
             Event::Stopped { node } => (node, "is down".into(), Paint::Plain),
+            Event::TrackersStart { trackers, files } => (
+                "",
+                format!("{trackers} trackers begin at the same instant, with {files} files"),
+                Paint::Bold,
+            ),
+            Event::Rescued { from, files, after_ms } => {
+                let text =
+                    format!("{files} files are begun by others, the last {after_ms} ms after the kill");
+                (from, text, Paint::Good)
+            }
+            Event::Hashed { files } => {
+                let of = files.iter().map(|(tracker, count)| format!("{count} by {tracker}"));
+                let all = files.values().sum::<u64>();
+                ("", format!("{all} files are hashed: {}", of.collect::<Vec<_>>().join(", ")), Paint::Good)
+            }
             Event::Trouble { node, message } => {
                 (node.as_deref().unwrap_or(""), format!("trouble: {message}"), Paint::Bad)
             }
@@ -244,13 +259,13 @@ mod tests {
     #[test]
     fn a_line_says_who_takes_over_from_whom_and_after_how_long() {
         let mut narrator = Narrator::new(false);
-        assert_eq!(tell(&mut narrator, 5, granted("a", "timers")), ["  0.005  a       leads timers"]);
+        assert_eq!(tell(&mut narrator, 5, granted("a", "timers")), ["  0.005  a         leads timers"]);
         tell(&mut narrator, 1_000, Event::Fault { node: "a".into(), fault: Fault::Killed });
         let lines = tell(&mut narrator, 2_990, granted("b", "timers"));
-        assert_eq!(lines, ["  2.990  b       leads timers, 1.99 s after a was killed"]);
+        assert_eq!(lines, ["  2.990  b         leads timers, 1.99 s after a was killed"]);
         tell(&mut narrator, 4_000, ended("b", "timers"));
         let lines = tell(&mut narrator, 4_002, granted("c", "timers"));
-        assert_eq!(lines, ["  4.002  c       leads timers, 2.0 ms after b let go"]);
+        assert_eq!(lines, ["  4.002  c         leads timers, 2.0 ms after b let go"]);
     }
 
     #[test]
@@ -259,7 +274,7 @@ mod tests {
         for sensor in ["sensor/x", "sensor/y", "sensor/z"] {
             assert_eq!(tell(&mut narrator, 5, granted("a", sensor)), [""; 0]);
         }
-        assert_eq!(narrator.flush(), ["  0.005  a       polls x, y, z"]);
+        assert_eq!(narrator.flush(), ["  0.005  a         polls x, y, z"]);
         tell(&mut narrator, 1_000, Event::Fault { node: "a".into(), fault: Fault::Frozen });
         for (millis, node, sensor) in [(2_900, "b", "x"), (2_901, "c", "y"), (2_910, "b", "z")] {
             tell(&mut narrator, millis, granted(node, &format!("sensor/{sensor}")));
@@ -268,9 +283,9 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "  2.900  b       polls x, z, 1.91 s after a was frozen",
-                "  2.901  c       polls y, 1.90 s after a was frozen",
-                "  3.000          The run ends.",
+                "  2.900  b         polls x, z, 1.91 s after a was frozen",
+                "  2.901  c         polls y, 1.90 s after a was frozen",
+                "  3.000            The run ends.",
             ]
         );
         assert_eq!(tell(&mut narrator, 3_001, granted("c", "timers")), [""; 0]);

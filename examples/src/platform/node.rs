@@ -8,6 +8,7 @@ use rustix::io::ioctl_fionread;
 use tokio::sync::oneshot;
 
 use super::failure::Failure;
+use super::options::NODE;
 use super::process::Process;
 use super::resource::Resource;
 use super::site::Site;
@@ -27,7 +28,7 @@ pub(super) struct Node {
 impl Node {
     /// Starts a node.
     pub(super) fn start(site: &Site, name: &'static str) -> Result<Self, Failure> {
-        let (process, output) = Process::start()?;
+        let (process, output) = Process::start(NODE)?;
         process.say(&ToNode::Live(Box::new(errand(site, name))));
         let freeze = Arc::default();
         let (end, ended) = oneshot::channel();

@@ -10,6 +10,8 @@ use super::failure::Failure;
 
 /// The argument of the processes that the platform starts as its nodes.
 pub(super) const NODE: &str = "--node";
+/// The argument of those that it starts as its trackers.
+pub(super) const TRACKER: &str = "--tracker";
 
 /// What `--help` says.
 pub const HELP: &str = "\
@@ -17,7 +19,7 @@ A small automation platform whose nodes are lost in front of your eyes.
 
 Four processes, the nodes, share timers and sensors: one emits ticks, each sensor is polled by one of them.
 Nodes are killed (SIGKILL), frozen (SIGSTOP), cut off from the store, asked to hand over and shut down; the
-others go on.
+others go on. Meanwhile three trackers hash a list of files, each once; one of them is killed in the middle.
 At the end the output files alone are verified. Exit code: 0 passed, 1 verification failed, 2 could not run.
 
 Usage: platform [OPTIONS]
@@ -53,6 +55,8 @@ pub enum Command {
     },
     /// [Live](super::live) as a node that the platform has started.
     Node,
+    /// [Track](super::track) as a tracker that the platform has started.
+    Tracker,
     /// Show [`HELP`].
     Help,
 }
@@ -127,6 +131,7 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Fai
             "--verify" => verify = Some(value()?.into()),
             "--sabotage" => options.sabotage = Some(sabotage(&value()?)?),
             NODE => return Ok(Command::Node),
+            TRACKER => return Ok(Command::Tracker),
             "--help" | "-h" => return Ok(Command::Help),
             other => return Err(Failure::new(format!("unknown option {other:?}; see --help"))),
         }

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::clock::Clock;
@@ -130,7 +131,7 @@ async fn arrived(answered: oneshot::Receiver<Answer>) -> Answer {
 }
 
 /// Says something to the operator. Without one, the process ends.
-fn say(message: &FromNode) {
+pub(super) fn say(message: &impl Serialize) {
     if let Ok(text) = serde_json::to_string(message) {
         let mut output = std::io::stdout().lock();
         drop(writeln!(output, "{text}").and_then(|()| output.flush()));

@@ -1,4 +1,4 @@
-//! The operating-system process of one node: killed, stopped and continued with signals.
+//! The operating-system process of one node or tracker: killed, stopped and continued with signals.
 
 use std::io::Write as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -8,9 +8,8 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::options::NODE;
 
-/// A node's process, as its operator has it. Clones are the same process.
+/// A process, as its operator has it. Clones are the same process.
 #[derive(Clone, Debug)]
 pub(super) struct Process(Arc<Mutex<Inner>>);
 
@@ -21,12 +20,12 @@ struct Inner {
 }
 
 impl Process {
-    /// Starts this very program as a node, and returns what it says.
-    pub(super) fn start() -> Result<(Self, ChildStdout), Failure> {
+    /// Starts this very program with the argument of its role, and returns what it says.
+    pub(super) fn start(role: &str) -> Result<(Self, ChildStdout), Failure> {
         let failed = |error| Failure::new(format!("cannot start a process: {error}"));
         let program = std::env::current_exe().map_err(failed)?;
         let mut command = Command::new(program);
-        command.arg(NODE).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg(role).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(failed)?;
         let (input, output) = (child.stdin.take(), child.stdout.take());
         let output = output.ok_or_else(|| Failure::new("a process was started without its output"))?;

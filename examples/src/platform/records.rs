@@ -27,6 +27,12 @@ pub(super) const SECTIONS: &str = "sections.jsonl";
 pub(super) const REFUSED: &str = "refused.jsonl";
 /// What changed in the world that the sensors watch: a [`Change`] per line.
 pub(super) const WORLD: &str = "world.jsonl";
+/// The files that the trackers hash: a folder.
+pub(super) const FILES: &str = "files";
+/// What the trackers did: an [`ExecutionRecord`] per line.
+pub(super) const EXECUTIONS: &str = "executions.jsonl";
+/// What the work-set knows of each file in the end: a [`ResultRecord`] per line.
+pub(super) const RESULTS: &str = "results.jsonl";
 /// How many critical sections there were, as a number.
 pub(super) const COUNTER: &str = "counter.txt";
 
@@ -159,6 +165,77 @@ pub(super) struct RefusedRecord {
     pub(super) token: u64,
     pub(super) highest: u64,
     pub(super) write: Write,
+}
+
+/// A step of an execution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ExecutionRecord {
+    pub(super) at: Moment,
+    pub(super) tracker: String,
+    #[serde(flatten)]
+    pub(super) execution: Execution,
+    pub(super) step: Step,
+}
+
+/// A tracker at work on an item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Execution {
+    /// The file.
+    pub(super) item: String,
+    /// That of the claim.
+    pub(super) token: u64,
+    /// How often the item was claimed, this time included.
+    pub(super) attempt: u32,
+}
+
+/// What is written down of an execution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Step {
+    /// Before anything is done.
+    Begun,
+    /// Afterwards.
+    Ended(Outcome),
+}
+
+/// How an execution has ended, as the tracker knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outcome {
+    /// Its result is that of the item.
+    Accepted,
+    /// Its result was refused: the item has one.
+    AlreadyDone,
+    /// Its result was refused: the item is somebody else's.
+    Stale,
+    /// The claim was lost before there was a result.
+    Lost,
+    /// The session was lost while the result was handed in: it was accepted or not.
+    Unknown,
+    /// The file could not be read.
+    Failed(String),
+}
+
+/// What the work-set knows of an item in the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ResultRecord {
+    pub(super) item: String,
+    /// How often it was claimed.
+    pub(super) attempts: u32,
+    /// How often whoever had it died.
+    pub(super) abandonments: u32,
+    /// Its result, if it is done.
+    pub(super) hashed: Option<Hashed>,
+}
+
+/// The result of an execution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Hashed {
+    pub(super) sha256: String,
+    pub(super) bytes: u64,
+    pub(super) tracker: String,
+    /// That of the claim.
+    pub(super) token: u64,
 }
 
 /// Something that sensors can see has changed.

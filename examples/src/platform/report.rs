@@ -10,7 +10,7 @@ use super::inputs::Inputs;
 use super::narrator::span;
 use super::options::Options;
 use super::records::TIMERS;
-use super::site::NODES;
+use super::site::{NODES, TRACKERS};
 use super::verify::{Check, TakeOver, Verdict};
 
 /// How many problems of one check are shown to a reader.
@@ -19,8 +19,9 @@ const SHOWN: usize = 5;
 /// What a reader is told before the story begins.
 pub(super) fn opening(options: &Options, inputs: &Inputs, folder: &Path) -> String {
     format!(
-        "{} nodes, each a process; {} timers, {} sensors; a node that is silent for {} (the ttl) is replaced\noutput files: {}\n",
+        "{} nodes and {} trackers, each a process; {} timers, {} sensors; a node that is silent for {} (the ttl) is replaced\noutput files: {}\n",
         NODES.len(),
+        TRACKERS.len(),
         inputs.timers.len(),
         inputs.sensors.len(),
         span(options.ttl),
@@ -103,7 +104,7 @@ fn take_overs(take_overs: &[TakeOver]) -> String {
 
 fn describe(text: &mut String, check: &Check, colour: bool) {
     let (word, code) = if check.problems.is_empty() { ("ok    ", 32) } else { ("FAILED", 31) };
-    append(text, format_args!("  {}  {:<50}{}\n", paint(word, code, colour), check.name, check.seen));
+    append(text, format_args!("  {}  {:<53}{}\n", paint(word, code, colour), check.name, check.seen));
     for problem in check.problems.iter().take(SHOWN) {
         append(text, format_args!("            {problem}\n"));
     }

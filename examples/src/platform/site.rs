@@ -1,5 +1,6 @@
 //! What the operator's process keeps for all nodes of a run: the store, the resource, the world, the clock.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +18,14 @@ use super::world::World;
 /// The names of the nodes.
 pub(super) const NODES: [&str; 4] = ["node-1", "node-2", "node-3", "node-4"];
 
+/// The names of the trackers.
+pub(super) const TRACKERS: [&str; 3] = ["tracker-1", "tracker-2", "tracker-3"];
+
 /// The operator's view, which is no node.
 pub(super) const CONSOLE: &str = "console";
+
+/// Who adds the work of the trackers.
+pub(super) const INTAKE: &str = "intake";
 
 /// The surroundings of the nodes.
 #[derive(Clone, Debug)]
@@ -26,6 +33,8 @@ pub(super) struct Site {
     pub(super) store: Store,
     /// Keeps the entries of this run apart from those of others in the same store.
     pub(super) namespace: String,
+    /// Where the output files are.
+    pub(super) folder: PathBuf,
     pub(super) runtime: Arc<dyn Runtime>,
     pub(super) clock: Clock,
     pub(super) timeline: Timeline,

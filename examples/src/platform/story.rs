@@ -13,6 +13,7 @@ use super::node::Node;
 use super::records::{PLATFORM, TIMERS};
 use super::site::{CONSOLE, NODES, Site};
 use super::timeline::{Event, Fault, Timeline};
+use super::trackers;
 
 /// How often the story looks whether what it waits for has come.
 const LOOK: Duration = Duration::from_millis(1);
@@ -45,6 +46,7 @@ pub(super) async fn tell(site: Site) -> Result<(), Failure> {
         story.nodes.push(Node::start(&story.site, name)?);
     }
     story.everybody().await;
+    let trackers = tokio::spawn(trackers::play(story.site.clone()));
     story.rest(1.0).await;
     let killed = story.kill_the_leader().await;
     story.freeze_the_leader().await;
@@ -52,6 +54,8 @@ pub(super) async fn tell(site: Site) -> Result<(), Failure> {
     story.hand_over().await;
     story.restart(killed).await?;
     story.shut_the_leader_down().await;
+    let gone = |_| Failure::new("the operator of the trackers is gone");
+    trackers.await.map_err(gone)??;
     story.end().await
 }
 

@@ -1,5 +1,6 @@
 //! What happens, written down as it happens: in the file of events, and in front of the reader.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
@@ -44,6 +45,12 @@ pub(super) enum Event {
     Here { node: String },
     /// The operator sees that a node is no longer a member.
     Gone { node: String },
+    /// The trackers begin, all at once, with all files before them.
+    TrackersStart { trackers: usize, files: usize },
+    /// So many files that a dead tracker was at were begun by others, the last one so much later.
+    Rescued { from: String, files: usize, after_ms: u64 },
+    /// How many files each tracker has hashed.
+    Hashed { files: BTreeMap<String, u64> },
     /// Something did not work that should.
     Trouble { node: Option<String>, message: String },
     /// The machine kept even a thread that only sleeps and writes a byte waiting, from then until now.

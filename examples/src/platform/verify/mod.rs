@@ -1,5 +1,6 @@
 //! The verification: what the platform did, judged by its output files alone.
 
+mod executions;
 mod fence;
 mod members;
 mod outputs;
@@ -82,6 +83,9 @@ fn judge(folder: &Path, outputs: &Outputs) -> Verdict {
         fence::check_late_writes(outputs),
         members::check(outputs),
         sections::check(outputs),
+        executions::check_results(outputs),
+        executions::check_duplicates(outputs),
+        executions::check_rescue(outputs),
         readings::check(outputs),
     ];
     Verdict { output: folder.into(), checks, take_overs }

@@ -1,16 +1,19 @@
 //! The output files of a run, read back.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::platform::clock::Moment;
 use crate::platform::failure::Failure;
 use crate::platform::records::{
-    Change, EVENTS, POLLS, PollRecord, REFUSED, RUN, RefusedRecord, RunRecord, SECTIONS, SectionRecord,
-    TICKS, TickRecord, WORLD, Write, read_lines,
+    Change, EVENTS, EXECUTIONS, ExecutionRecord, FILES, POLLS, PollRecord, REFUSED, RESULTS, RUN,
+    RefusedRecord, ResultRecord, RunRecord, SECTIONS, SectionRecord, TICKS, TickRecord, WORLD, Write,
+    read_lines,
 };
 use crate::platform::resource::read_counter;
 use crate::platform::timeline::{Event, EventRecord, Fault};
+use crate::platform::trackers::hash_all;
 
 /// What a machine that is busy with other things may add to a ttl before a crashed node is replaced.
 const SLACK: Duration = Duration::from_secs(1);
@@ -25,6 +28,10 @@ pub(super) struct Outputs {
     pub(super) sections: Vec<SectionRecord>,
     pub(super) refused: Vec<RefusedRecord>,
     pub(super) world: Vec<Change>,
+    pub(super) executions: Vec<ExecutionRecord>,
+    pub(super) results: Vec<ResultRecord>,
+    /// The hash and the size of each file that the trackers had, computed anew.
+    pub(super) hashes: BTreeMap<String, (String, u64)>,
     pub(super) counter: u64,
     /// When the end began.
     pub(super) stopping: Moment,
@@ -48,6 +55,9 @@ impl Outputs {
             sections: read_lines(folder, SECTIONS)?,
             refused: read_lines(folder, REFUSED)?,
             world: read_lines(folder, WORLD)?,
+            executions: read_lines(folder, EXECUTIONS)?,
+            results: read_lines(folder, RESULTS)?,
+            hashes: hash_all(&folder.join(FILES))?,
             counter: read_counter(folder)?,
         })
     }
@@ -90,6 +100,17 @@ impl Outputs {
 
     /// What was done to nodes, and when.
     pub(super) fn faults(&self) -> impl Iterator<Item = (Moment, &str, Fault)> {
+        let is_node = |name: &str| self.run.nodes.iter().any(|node| node == name);
+        self.all_faults().filter(move |(_, name, _)| is_node(name))
+    }
+
+    /// When the tracker was killed, if it was.
+    pub(super) fn death_of(&self, tracker: &str) -> Option<Moment> {
+        let killed = |(_, name, fault): &(Moment, &str, Fault)| *name == tracker && *fault == Fault::Killed;
+        self.all_faults().find(killed).map(|(at, ..)| at)
+    }
+
+    fn all_faults(&self) -> impl Iterator<Item = (Moment, &str, Fault)> {
         self.events.iter().filter_map(|record| match &record.event {
             Event::Fault { node, fault } => Some((record.at, node.as_str(), *fault)),
             _ => None,

@@ -6,7 +6,8 @@ use super::Check;
 use super::outputs::Outputs;
 use crate::platform::clock::Moment;
 use crate::platform::records::{
-    Change, Poll, PollRecord, Reading, RefusedRecord, RunRecord, Section, SectionRecord, TickRecord, Write,
+    Change, Execution, ExecutionRecord, Hashed, Outcome, Poll, PollRecord, Reading, RefusedRecord,
+    ResultRecord, RunRecord, Section, SectionRecord, Step, TickRecord, Write,
 };
 use crate::platform::schedule::Tick;
 use crate::platform::timeline::{Event, EventRecord, Fault};
@@ -22,7 +23,7 @@ pub(super) fn complains(check: &Check, text: &str) {
 }
 
 /// `a` leads until it is killed at 3 s, `b` until it is cut off at 6 s, `c` until it hands over to `a` at 9 s, which is shut down; at last
-/// `b` is frozen. The ttl is 2 s.
+/// `b` is frozen. The trackers `t1` and `t3` hash a file each, and `t1` the one that `t2` was at, which is killed at 2.5 s. The ttl is 2 s.
 pub(super) fn sample() -> Outputs {
     let inputs = serde_json::from_str(
         r#"{"timers":[{"name":"clock","every_ms":100}],"sensors":[{"name":"web","every_ms":100,"watch":"port"}]}"#,
@@ -42,6 +43,9 @@ pub(super) fn sample() -> Outputs {
         sections: ["a", "b", "c"].into_iter().zip(1..).map(|(node, value)| section(node, value)).collect(),
         refused: vec![refused()],
         world: vec![Change { at: at(0), sensor: "web".into(), reading }],
+        executions: executions(),
+        results: [("x", "t1", 5), ("y", "t1", 9), ("z", "t3", 7)].map(result).into(),
+        hashes: ["x", "y", "z"].map(|item| (item.to_owned(), (format!("0{item}"), 8))).into(),
         counter: 3,
         stopping: at(10_000),
     }
@@ -61,6 +65,7 @@ fn events() -> Vec<EventRecord> {
         (0, here("b")),
         (0, here("c")),
         (0, granted("a", 10)),
+        (2_500, fault("t2", Fault::Killed)),
         (3_000, fault("a", Fault::Killed)),
         (4_900, gone("a")),
         (4_900, granted("b", 20)),
@@ -105,6 +110,28 @@ fn poll(number: u64, reading: Reading) -> PollRecord {
 fn section(node: &str, value: u64) -> SectionRecord {
     let section = Section { start: at(value * 100), value };
     SectionRecord { section, end: at(value * 100 + 50), node: node.into(), token: 10 + value }
+}
+
+fn executions() -> Vec<ExecutionRecord> {
+    let step = |millis, tracker: &str, item: &str, token, step| {
+        let execution = Execution { item: item.into(), token, attempt: if token == 9 { 2 } else { 1 } };
+        ExecutionRecord { at: at(millis), tracker: tracker.into(), execution, step }
+    };
+    let accepted = || Step::Ended(Outcome::Accepted);
+    vec![
+        step(2_000, "t1", "x", 5, Step::Begun),
+        step(2_001, "t2", "y", 6, Step::Begun),
+        step(2_002, "t3", "z", 7, Step::Begun),
+        step(2_010, "t1", "x", 5, accepted()),
+        step(2_010, "t3", "z", 7, accepted()),
+        step(2_600, "t1", "y", 9, Step::Begun),
+        step(2_610, "t1", "y", 9, accepted()),
+    ]
+}
+
+fn result((item, tracker, token): (&str, &str, u64)) -> ResultRecord {
+    let hashed = Hashed { sha256: format!("0{item}"), bytes: 8, tracker: tracker.into(), token };
+    ResultRecord { item: item.into(), attempts: 1, abandonments: 0, hashed: Some(hashed) }
 }
 
 fn refused() -> RefusedRecord {
