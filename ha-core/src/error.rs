@@ -38,7 +38,7 @@ pub enum ErrorKind {
     Timeout,
     /// The backend cannot be reached now. Nothing was done and nothing will be.
     Unavailable,
-    /// The backend may have forgotten grants and holds back new ones until [`Error::until`]. Nothing was done.
+    /// The backend may have forgotten grants and holds back new ones until [`Error::until`]. Nothing was done, unless the effect is [`Effect::Unknown`].
     Recovering,
     /// The session is over: whatever it owned is gone or about to vanish.
     SessionLost,
@@ -60,7 +60,7 @@ pub enum ErrorKind {
 pub enum Effect {
     /// Nothing was done, and nothing will be later.
     NotApplied,
-    /// It may have been done. Only `SessionLost` with an unresolved persistent write says so.
+    /// It may have been done. Only `SessionLost` with an unresolved persistent write says so, and `Recovering` where a store went back between a write and its answer.
     Unknown,
 }
 

@@ -194,8 +194,8 @@ impl<T> Claim<T> {
     /// Of all attempts to complete an item one at most is `Applied`. Whoever is not the latest to have claimed it changes nothing.
     ///
     /// # Errors
-    /// `Unavailable`: nothing was done, the claim is still held; try again. `SessionLost`: with effect [`Unknown`](crate::Effect::Unknown) it was applied or not;
-    /// [`get`](super::WorkSet::get) says what became of it. `TooLarge` or `InvalidInput` for a result that cannot be stored: nothing was done. `Closed` after a shutdown.
+    /// `Unavailable`: nothing was done, the claim is still held; try again. `SessionLost`, or `Recovering` after the store went back: with effect [`Unknown`](crate::Effect::Unknown) it was
+    /// applied or not; [`get`](super::WorkSet::get) says what became of it. `TooLarge` or `InvalidInput` for a result that cannot be stored: nothing was done. `Closed` after a shutdown.
     ///
     /// # Cancel safety
     /// The completion goes on in the background.
@@ -212,7 +212,7 @@ impl<T> Claim<T> {
     /// A broken connection does not lose it: it is repeated until it is done or the session, and the claim with it, is over. The grant ends at once.
     ///
     /// # Errors
-    /// `SessionLost` with effect [`Unknown`](crate::Effect::Unknown): it was applied or not; the item comes again in any case. `Closed` after a shutdown.
+    /// `SessionLost` or `Recovering` with effect [`Unknown`](crate::Effect::Unknown): it was applied or not; the item comes again in any case. `Closed` after a shutdown.
     ///
     /// # Cancel safety
     /// It goes on in the background.

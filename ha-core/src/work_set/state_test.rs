@@ -1,4 +1,7 @@
-//! Random histories of several processes that claim one item.
+//! Random histories of several processes that claim one item, and rules one by one.
+
+#[path = "state_test/rules.rs"]
+mod rules;
 
 use std::time::Duration;
 
@@ -6,6 +9,7 @@ use bytes::Bytes;
 
 use super::{Answer, Delivery, Edit, Outcomes, Request, State, Verdict};
 use crate::coordinator::model_test::{Faults, News, Play, Random, Scene, World};
+use crate::error::Error;
 use crate::names::Name;
 use crate::runtime::Instant;
 use crate::spi::{Capabilities, Entry, Scope, Stamp};
@@ -89,7 +93,11 @@ impl Play for State {
                     let is_done = |outcome: &Outcomes| matches!(outcome, Outcomes::AlreadyDone(_));
                     assert!(!settled.iter().flatten().any(is_done), "nobody could complete it");
                 }
-                News::Answered { caller, error: answer.err().map(|error| error.kind()) }
+                let error = match &answer {
+                    Ok(Answer::Settled(settled)) => settled.iter().find_map(|outcome| outcome.as_ref().err()),
+                    answer => answer.as_ref().err(),
+                };
+                News::Answered { caller, error: error.map(Error::kind) }
             }
             Delivery::Lost { claim, .. } => News::Ended { grant: claim },
         }

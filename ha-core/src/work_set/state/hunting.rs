@@ -268,25 +268,22 @@ impl State {
         if let Some(stamp) = stamp(list_at) {
             self.lists.insert(list.clone(), OwnList { stamp, left: taking.items.len() });
         }
+        self.end_older(&taking.items, out);
         let deadline = self.policy.deadline.map(|span| context.now + span);
         let mut claims = VecDeque::new();
         for (at, id, record) in taking.items {
             let Some(stamp) = stamp(at) else { continue };
             let claim = self.number();
-            let Record { claims: count, failures, abandons, .. } = record;
-            let (payload, taken_id) = (record.payload.clone(), id.clone());
-            let stamp_of = stamp.clone();
-            self.held.insert(claim, Held { id, stamp, record, list: list.clone(), deadline });
-            let stamp = stamp_of;
             claims.push_back(Taken {
                 claim,
-                id: taken_id,
-                stamp,
-                payload,
-                claims: count,
-                failures,
-                abandons,
+                id: id.clone(),
+                stamp: stamp.clone(),
+                payload: record.payload.clone(),
+                claims: record.claims,
+                failures: record.failures,
+                abandons: record.abandons,
             });
+            self.held.insert(claim, Held { id, stamp, record, list: list.clone(), deadline });
         }
         if self.hold_until.is_some_and(|until| context.now < until) {
             // Made while the store holds grants back: whoever had them before may not know yet.

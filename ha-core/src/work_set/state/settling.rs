@@ -9,7 +9,7 @@ use super::adding::{found, millis_of};
 use super::draft::{Draft, Sent, millis};
 use super::{Answer, Asked, Delivery, Held, Outcomes, Outputs, State, answered};
 use crate::coordinator::{Context, LossReason, Output};
-use crate::error::Error;
+use crate::error::{Effect, Error, ErrorKind};
 use crate::names::Name;
 use crate::runtime::Instant;
 use crate::spi::{Committed, Conflict, Stamp, Txn};
@@ -207,6 +207,12 @@ impl State {
                 Some((Stage::Done { token, .. }, _)) if Some(*token) == settle.token => Outcomes::Applied,
                 Some((Stage::Done { .. }, record)) => Outcomes::AlreadyDone(record.payload.clone()),
                 _ if planted(Bug::StaleIsApplied) => Outcomes::Applied,
+                // It may have been applied, and whatever the item was after that is over: it was removed, and perhaps added again.
+                _ if settle.is_void => {
+                    let unknown = in_doubt(&settle.id);
+                    self.settled(settle, Err(unknown), out);
+                    continue;
+                }
                 _ => Outcomes::Stale,
             };
             self.settled(settle, Ok(outcome), out);
@@ -229,6 +235,17 @@ impl State {
             self.settled(settle, Ok(Outcomes::Applied), out);
         }
         self.sweep.begin_when_due(context.now);
+    }
+
+    /// Whoever claims an item had no valid claim of it before: it was removed and added again meanwhile. One claim of an item at most is known here, so that one request settles it once.
+    pub(super) fn end_older(&mut self, items: &[(usize, Name, Record)], out: &mut Outputs) {
+        let ids: BTreeSet<&Name> = items.iter().map(|(_, id, _)| id).collect();
+        let is_older = |(_, held): &(&u64, &Held)| ids.contains(&held.id);
+        let older: Vec<u64> = self.held.iter().filter(is_older).map(|(claim, _)| *claim).collect();
+        for claim in older {
+            self.let_go(claim);
+            out.push(Output::Deliver(Delivery::Lost { claim, reason: LossReason::Removed }));
+        }
     }
 
     /// Forgets a claim that has ended.
@@ -340,6 +357,13 @@ impl State {
         }
         self.extends.push_front(extend);
     }
+}
+
+/// Nobody knows whether a settlement was applied.
+fn in_doubt(id: &Name) -> Error {
+    Error::new(ErrorKind::Recovering, "settle claim").on(id).with_effect(Effect::Unknown).because(
+        "the store went back while the answer was on its way, and the item has changed since; ask the work-set what became of it",
+    )
 }
 
 impl Verdict {
