@@ -24,7 +24,8 @@ pub(crate) use view::is_drained;
 
 use crate::coordinator::{Engine, Hub, closed};
 use crate::error::{Error, ErrorKind};
-use crate::names::Name;
+use crate::names::{Collection, Name};
+use crate::spi::Stamp;
 use board::Board;
 use driver::Ports;
 use records::Keys;
@@ -57,14 +58,22 @@ pub struct Group {
 
 impl Group {
     pub(crate) fn new(hub: &Arc<Hub>, name: Name) -> Self {
-        Self::of("group", "group view", hub, name)
+        Self::of("group", "group view", hub, name, None)
     }
 
-    /// The group that another recipe, `kind`, stands on.
-    pub(crate) fn of(kind: &'static str, view: &'static str, hub: &Arc<Hub>, name: Name) -> Self {
+    /// The group that another recipe, `kind`, stands on. Whoever acts as a member has another entry in `acts`: the member's own is deleted only while that is there, or once the recipe has said that
+    /// it [ceased](Self::ceaser) to act.
+    pub(crate) fn of(
+        kind: &'static str,
+        view: &'static str,
+        hub: &Arc<Hub>,
+        name: Name,
+        acts: Option<Collection>,
+    ) -> Self {
         let engine = hub.recipe(format!("{kind} members"), &name, || {
             let node = hub.identity().node.clone();
-            let state = State::new(Keys::of(kind, &name, &node), node, hub.capabilities().expiry_slack);
+            let keys = Keys::of(kind, &name, &node).with_acts(acts);
+            let state = State::new(keys, node, hub.capabilities().expiry_slack);
             Engine::start(hub, state, Ports::new(name.clone()))
         });
         Self { engine, kind, view_of: view, viewing: Arc::new(OnceLock::new()) }
@@ -73,6 +82,14 @@ impl Group {
     /// Tells `follower` of every entry and end of this node's membership from now on.
     pub(crate) fn follow(&self, follower: impl Fn(Presence) + Send + Sync + 'static) {
         self.engine.ports.follow(Box::new(follower));
+    }
+
+    /// Tells the group that nobody acts any more as the member of an entry that [is gone](Presence::Gone).
+    pub(crate) fn ceaser(&self) -> impl Fn(Stamp) + Send + Sync + 'static {
+        let weak = Arc::downgrade(&self.engine);
+        move |member| {
+            weak.upgrade().into_iter().for_each(|engine| engine.request(Request::Ceased(member.clone())))
+        }
     }
 
     /// The name.

@@ -24,6 +24,8 @@ pub(super) struct Keys {
     pub(super) ids: Collection,
     pub(super) id: Key,
     pub(super) status: Collection,
+    /// Of a recipe that stands on the group: where a member has another entry, of the same name, for as long as it acts as that member. Without either, others do what it did.
+    pub(super) acts: Option<Collection>,
 }
 
 impl Keys {
@@ -35,7 +37,13 @@ impl Keys {
             id: ids.key(Name::internal("member")),
             ids,
             status: Collection::of(kind, &[group, &Name::internal("status")]),
+            acts: None,
         }
+    }
+
+    /// Those of a group whose members have another entry in `acts`.
+    pub(super) fn with_acts(self, acts: Option<Collection>) -> Self {
+        Self { acts, ..self }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The membership of one process: its rules one by one, and random interleavings of several processes of one node.
 
+#[path = "state_test/acting.rs"]
+mod acting;
 #[path = "state_test/interleavings.rs"]
 mod interleavings;
 #[path = "state_test/rules.rs"]

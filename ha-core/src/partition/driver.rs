@@ -1,6 +1,7 @@
 //! Carries what an owner is told to those who wait for it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -29,7 +30,6 @@ struct Queue {
 }
 
 /// Where whoever consumes partitions waits.
-#[derive(Debug)]
 pub(super) struct Ports {
     name: Name,
     next: AtomicU64,
@@ -39,6 +39,16 @@ pub(super) struct Ports {
     handed: Mutex<BTreeMap<u32, Handed>>,
     standby: Mutex<Vec<u32>>,
     callers: Mutex<BTreeMap<u64, oneshot::Sender<()>>>,
+    /// Is told as which members nothing runs here any more.
+    ceased: Mutex<Option<Ceased>>,
+}
+
+type Ceased = Box<dyn Fn(Stamp) + Send + Sync>;
+
+impl fmt::Debug for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ports").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl Ports {
@@ -51,7 +61,13 @@ impl Ports {
             handed: Mutex::default(),
             standby: Mutex::default(),
             callers: Mutex::default(),
+            ceased: Mutex::default(),
         }
+    }
+
+    /// `ceased` is told from now on.
+    pub(super) fn when_ceased(&self, ceased: impl Fn(Stamp) + Send + Sync + 'static) {
+        *lock(&self.ceased) = Some(Box::new(ceased));
     }
 
     /// The partition that waits longest for somebody to take it.
@@ -160,6 +176,11 @@ impl Driver for Owner {
                 ports.changed.notify_waiters();
             }
             Delivery::Announced { caller } | Delivery::Left { caller } => ports.answer(caller),
+            Delivery::Ceased(member) => {
+                if let Some(ceased) = &*lock(&ports.ceased) {
+                    ceased(member);
+                }
+            }
             Delivery::Corrupt(error) => tracing::error!(%error, "cannot read what this member is assigned"),
         }
     }

@@ -75,10 +75,11 @@ impl Partitions {
     pub(crate) fn new(hub: &Arc<Hub>, name: Name, count: u32) -> Result<Self, Error> {
         check_count("use partitions", &name, count)?;
         let keys = Keys::new(&name);
+        let acks = Some(keys.acks.clone());
         let engine = hub.recipe("partition owner", &name, || {
             Engine::start(hub, owner::Owner::new(keys), Ports::new(name.clone()))
         });
-        let group = Group::of(Keys::KIND, "partition view", hub, name.clone());
+        let group = Group::of(Keys::KIND, "partition view", hub, name.clone(), acks);
         let policy = Policy {
             planner: Arc::new(Sticky::new()),
             drain: Self::DRAIN,

@@ -1,5 +1,8 @@
 //! What an owner does with its record, step by step.
 
+#[path = "owner_test/deleted.rs"]
+mod deleted;
+
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -50,10 +53,14 @@ impl Bench {
         };
         bench.feed(Input::SessionUp { session: SessionId::parse("s1").unwrap(), hold_until: None });
         bench.feed(Input::Request(Request::Begin { count: 4, replaces: String::new() }));
-        let member = stamp(bench.keys.members.key(Name::internal(MEMBER)), 5);
-        bench.feed(Input::Request(Request::Entered(member)));
+        bench.feed(Input::Request(Request::Entered(bench.entered())));
         bench.commit();
         bench
+    }
+
+    /// The entry of the member.
+    fn entered(&self) -> Stamp {
+        stamp(self.keys.members.key(Name::internal(MEMBER)), 5)
     }
 
     /// The own acknowledgement as the store has it.
@@ -235,14 +242,15 @@ fn the_end_of_the_member_ends_all_and_its_acknowledgement_goes_last() {
     let mut bench = Bench::member();
     bench.see(20, &[(20, &[0])], &[]);
     bench.told();
-    let member = stamp(bench.keys.members.key(Name::internal(MEMBER)), 5);
-    bench.feed(Input::Request(Request::Gone(member)));
+    bench.feed(Input::Request(Request::Gone(bench.entered())));
     assert_eq!(bench.told(), ["end 0: Removed"]);
     assert!(bench.commits.is_empty(), "it may still run");
     bench.stop(0, 20);
     assert!(matches!(bench.commits[0].1.operations(), [Operation::Delete { .. }]));
+    assert!(bench.told().is_empty(), "the acknowledgement is still there");
     bench.commit();
     assert!(bench.owner.life.is_none());
+    assert_eq!(bench.told(), [format!("{:?}", Delivery::Ceased(bench.entered()))]);
 }
 
 #[test]
@@ -336,23 +344,6 @@ fn an_entry_that_is_brought_back_while_it_is_written_is_deleted_with_the_life() 
 }
 
 #[test]
-fn what_a_deleted_record_granted_ends_and_is_asked_for_anew() {
-    let mut bench = Bench::member();
-    bench.see(20, &[(20, &[0, 1])], &[]);
-    bench.told();
-    bench.see_nothing(RECORD, 40);
-    assert_eq!(bench.told(), ["end 0: Transferred", "end 1: Transferred"]);
-    bench.stop(0, 20);
-    bench.stop(1, 20);
-    let says = bench.commit().unwrap();
-    assert!(says.refuses(0, 20) && says.refuses(1, 20), "{says:?}");
-    bench.see(20, &[(20, &[0, 1])], &[]);
-    assert!(bench.told().is_empty(), "what was taken away is not started by what is shown late");
-    bench.see(50, &[(50, &[1])], &[]);
-    assert_eq!(bench.told(), ["start 1 by 50"]);
-}
-
-#[test]
 fn a_view_from_before_the_record_takes_nothing_away() {
     let mut bench = Bench::member();
     bench.see(20, &[(20, &[0])], &[]);
@@ -376,25 +367,4 @@ fn a_life_that_is_taken_up_once_more_starts_nothing_by_a_view_from_before_its_ev
     assert_eq!(bench.told(), ["start 0 by 20", "end 0: Removed"]);
     bench.see(20, &[(20, &[0])], &[]);
     assert!(bench.told().is_empty(), "it is over");
-}
-
-#[test]
-fn a_deleted_acknowledgement_is_written_again() {
-    let mut bench = Bench::member();
-    bench.see_nothing(ACK, 10);
-    assert!(bench.lists.is_empty(), "it was written in a later state than that");
-    bench.see_nothing(ACK, 11);
-    bench.answer_lists(&[]);
-    assert!(matches!(bench.commits[0].1.operations(), [Operation::Create { .. }]), "{:?}", bench.commits);
-}
-
-#[test]
-fn an_acknowledgement_that_is_deleted_before_its_creation_is_answered_is_written_again() {
-    let mut bench = Bench::member();
-    bench.see(20, &[(20, &[0])], &[]);
-    bench.see(30, &[], &[(30, &[0])]);
-    bench.see_nothing(ACK, 90);
-    bench.answer_lists(&[]);
-    bench.commit();
-    assert!(!bench.lists.is_empty(), "the watch has shown a later state than the one that was written");
 }

@@ -42,6 +42,7 @@ impl Partitions {
                 Presence::Gone(stamp) => Request::Gone(stamp),
             });
         });
+        self.engine.ports.when_ceased(self.group.ceaser());
         let membership = self.group.join(self.profile.clone()).await?;
         let (count, replaces) = (self.count, self.replaces.clone());
         self.engine.request(Request::Begin { count, replaces });

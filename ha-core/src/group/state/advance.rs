@@ -176,17 +176,26 @@ impl State {
             }
         }
         for stamp in unsent {
-            let tag = self.ask(Asked::DeleteStray(stamp.clone()));
-            out.push(Output::Commit { tag, txn: Txn::new().delete(stamp) });
+            let txn = self.vouched(&stamp).delete(stamp.clone());
+            let tag = self.ask(Asked::DeleteStray(stamp));
+            out.push(Output::Commit { tag, txn });
+        }
+    }
+
+    /// A transaction that deletes the entry of a member: as long as somebody may act as that, the other entry that says so has to be there.
+    fn vouched(&self, member: &Stamp) -> Txn {
+        let is_acting = self.acting.iter().any(|acting| acting.is_same_incarnation(member));
+        match self.keys.acts.as_ref().filter(|_| is_acting) {
+            Some(acts) => Txn::new().present(acts.key(member.key().name().clone())),
+            None => Txn::new(),
         }
     }
 
     fn send_leave(&mut self, out: &mut Outputs) {
-        let Own::Leaving { member, id, sent } = &mut self.own else { return };
-        if std::mem::replace(sent, true) {
-            return;
-        }
-        let txn = Txn::new().delete(member.clone()).delete(id.clone());
+        let Own::Leaving { member, id, sent: sent @ false } = &mut self.own else { return };
+        *sent = true;
+        let (member, id) = (member.clone(), id.clone());
+        let txn = self.vouched(&member).delete(member).delete(id);
         let tag = self.ask(Asked::Leave);
         out.push(Output::Commit { tag, txn });
     }

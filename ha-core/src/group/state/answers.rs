@@ -5,7 +5,7 @@ use crate::coordinator::{LossReason, Output};
 use crate::error::{Error, ErrorKind};
 use crate::group::records::{MemberRecord, encode};
 use crate::runtime::Instant;
-use crate::spi::{Committed, Listing, Outcome, Revision};
+use crate::spi::{Committed, Conflict, Listing, Outcome, Revision, Stamp};
 use crate::zoo::{Bug, planted};
 
 impl State {
@@ -15,6 +15,7 @@ impl State {
         self.view.reset();
         self.blocked = None;
         self.strays.clear();
+        self.acting.clear();
         self.asked.clear();
         self.seen_while_joining = false;
         self.look_again = false;
@@ -36,7 +37,13 @@ impl State {
     ) {
         let Some(asked) = self.answered(tag) else { return };
         let outcome = match outcome {
-            Ok(outcome) => outcome.committed(),
+            Ok(Outcome::Committed(committed)) => Some(committed),
+            Ok(Outcome::Conflict(conflict)) if self.waits_for_others(&asked, &conflict) => {
+                self.undo(asked);
+                self.retry_at = Some(now + PAUSE);
+                return;
+            }
+            Ok(Outcome::Conflict(_)) => None,
             Err(error) => {
                 self.on_refused(asked, &error, now, out);
                 return;
@@ -66,6 +73,16 @@ impl State {
             }
             (Asked::DeleteStray(stamp), _) => self.strays.retain(|stray| stray.stamp != stamp),
             (Asked::OwnMembers | Asked::OwnId, _) => {}
+        }
+    }
+
+    /// Whether what was to be deleted is there, and waits for the entry that says that somebody still acts as the member, or for that to end.
+    fn waits_for_others(&self, asked: &Asked, conflict: &Conflict) -> bool {
+        let is_gone = |stamp: &Stamp| conflict.keys.contains(stamp.key());
+        match (asked, &self.own) {
+            (Asked::Leave, Own::Leaving { member, id, .. }) => !is_gone(member) && !is_gone(id),
+            (Asked::DeleteStray(stray), _) => !is_gone(stray),
+            _ => false,
         }
     }
 
@@ -144,6 +161,7 @@ impl State {
         };
         let caller = wish.caller.take().map(|caller| (caller, wish.profile.clone()));
         out.push(Output::Deliver(Delivery::Entered { membership, stamp: member.clone(), caller }));
+        self.acting.extend(self.keys.acts.is_some().then(|| member.clone()));
         let revision = committed.revision;
         self.own = Own::In { membership, member, id, record, version, revision, writing: None };
     }

@@ -41,6 +41,8 @@ pub(super) enum Request {
     Update { membership: u64, caller: u64, version: u64, profile: Box<Profile> },
     /// The holder of the membership leaves; `caller` wants to know when that is done.
     Leave { membership: u64, caller: Option<u64> },
+    /// Nobody acts any more as the member of this entry, which is to go or gone.
+    Ceased(Stamp),
     /// The health check of the membership began or ceased to fail.
     Health { membership: u64, healthy: bool },
 }
@@ -144,6 +146,8 @@ pub(super) struct State {
     updates: Vec<(u64, u64)>,
     leavers: Vec<u64>,
     strays: Vec<Stray>,
+    /// Own members that the recipe which stands on the group may still act as.
+    acting: Vec<Stamp>,
     blocked: Option<Blocked>,
     /// What is watched, and what that has shown.
     watched: Option<Key>,
@@ -173,6 +177,7 @@ impl State {
             updates: Vec::new(),
             leavers: Vec::new(),
             strays: Vec::new(),
+            acting: Vec::new(),
             blocked: None,
             watched: None,
             view: View::default(),
@@ -264,6 +269,11 @@ impl State {
                     self.give_up();
                 }
                 self.leavers.extend(caller);
+            }
+            Request::Ceased(member) => {
+                self.acting.retain(|acting| !acting.is_same_incarnation(&member));
+                // Its entry may have waited for that alone.
+                self.retry_at = None;
             }
             Request::Health { membership, healthy } => {
                 if let Some(wish) = self.wish.as_mut().filter(|wish| wish.membership == membership) {

@@ -54,6 +54,10 @@ impl Owner {
             self.life = None;
             self.forget_record(out);
         }
+        let life = self.life.as_ref();
+        let is_over = |stamp: &mut Stamp| life.is_none_or(|life| !life.is_same_incarnation(stamp));
+        let ceased = self.gone.extract_if(.., is_over).map(|stamp| Output::Deliver(Delivery::Ceased(stamp)));
+        out.extend(ceased);
         if self.life.is_none() && done {
             // Nothing is left: before the next life begins, if it does.
             let left = |caller| Output::Deliver(Delivery::Left { caller });
@@ -199,7 +203,9 @@ impl Owner {
 
     fn write(&mut self, out: &mut Outputs) {
         let Some(life) = self.life.clone().filter(|_| !self.reconciling && !self.look_again) else { return };
-        if self.is_over() || (!self.begun && self.own == Own::None) {
+        // Whoever leaves and still runs something says so again if that was deleted: the entry of the member waits for it.
+        let runs = || self.running.values().any(|run| !run.ended);
+        if self.is_over() || (self.own == Own::None && !self.begun && !runs()) {
             return;
         }
         let key = self.keys.acks.key(life.key().name().clone());

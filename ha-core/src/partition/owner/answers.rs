@@ -17,6 +17,7 @@ impl Owner {
         self.watched = None;
         self.view.reset();
         self.ack_view.reset();
+        self.gone.clear();
         self.asked.clear();
         self.renew = false;
         self.look_again = false;
@@ -42,7 +43,13 @@ impl Owner {
         }
     }
 
-    pub(super) fn on_committed(&mut self, tag: u64, outcome: Result<Outcome, Error>, now: Instant) {
+    pub(super) fn on_committed(
+        &mut self,
+        tag: u64,
+        outcome: Result<Outcome, Error>,
+        now: Instant,
+        out: &mut Outputs,
+    ) {
         let Some(asked) = self.answered(tag) else { return };
         let own = std::mem::replace(&mut self.own, Own::None);
         let failed = match (asked, own, outcome) {
@@ -54,7 +61,8 @@ impl Owner {
                 false
             }
             // It was changed or deleted by hand, or the member is gone: looked at before it is tried again.
-            (Asked::Write, Own::Writing(..), Ok(_)) => {
+            (Asked::Write, Own::Writing(..), Ok(outcome)) => {
+                self.end_if_bare(&outcome, out);
                 self.look_again = true;
                 true
             }
@@ -84,6 +92,14 @@ impl Owner {
         }
         // The watch may have shown a later state before the commit was answered.
         self.read_ack_view();
+    }
+
+    /// Somebody deleted both entries of a member that leaves: nothing says any more that something runs here, so it ends at once.
+    fn end_if_bare(&mut self, outcome: &Outcome, out: &mut Outputs) {
+        let Outcome::Conflict(conflict) = outcome else { return };
+        if self.leaving && self.life.as_ref().is_some_and(|life| conflict.keys.contains(life.key())) {
+            self.end_all(LossReason::Removed, out);
+        }
     }
 
     pub(super) fn on_listed(

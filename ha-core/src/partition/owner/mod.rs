@@ -60,6 +60,8 @@ pub(super) enum Delivery {
     Announced { caller: u64 },
     /// Nothing runs any more.
     Left { caller: u64 },
+    /// The entry of this member is to go or gone, and nothing runs as that member.
+    Ceased(Stamp),
     /// The record cannot be read.
     Corrupt(Error),
 }
@@ -111,6 +113,8 @@ pub(super) struct Owner {
     says: Ack,
     /// The latest entry of the member, and whether it is gone.
     entered: Option<(Stamp, bool)>,
+    /// Entries of the member that are to go or gone, as which something may still run.
+    gone: Vec<Stamp>,
     /// The life that is being lived: the entry of its member.
     life: Option<Stamp>,
     own: Own,
@@ -152,6 +156,7 @@ impl Owner {
             announced: None,
             says: Ack::default(),
             entered: None,
+            gone: Vec::new(),
             life: None,
             own: Own::None,
             watched: None,
@@ -185,6 +190,7 @@ impl Owner {
                 if let Some((entered, gone)) = &mut self.entered {
                     *gone |= entered.is_same_incarnation(&stamp);
                 }
+                self.gone.push(stamp);
             }
             Request::Stopped { partition, token } => {
                 let run = self.running.get(&partition).copied().filter(|run| run.token == token);
@@ -192,7 +198,9 @@ impl Owner {
                     self.running.remove(&partition);
                     let granted = granted(&self.record, partition);
                     self.compare |= granted.is_some_and(|other| other != token) || self.running.is_empty();
-                    if granted == Some(token) && (run.revoked || run.ended) {
+                    if self.leaving {
+                        // It wants no other one.
+                    } else if granted == Some(token) && (run.revoked || run.ended) {
                         // The store forgot that it was taken away: it wants a new grant, or it would rest for ever.
                         self.void.insert(partition, token);
                     } else if granted == Some(token) {
@@ -247,7 +255,7 @@ impl Machine for Owner {
                 self.retry_at = None;
             }
             Input::SessionDown => self.on_session_down(out),
-            Input::Committed { tag, outcome } => self.on_committed(tag, outcome, now),
+            Input::Committed { tag, outcome } => self.on_committed(tag, outcome, now, out),
             Input::Listed { tag, listing } => self.on_listed(tag, listing, now, out),
             Input::Voided { tag } => self.on_voided(tag),
             Input::Watched { slot: RECORD, event } => {
