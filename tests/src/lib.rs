@@ -95,6 +95,7 @@ mod floor;
 mod harness;
 pub mod history;
 pub mod invariants;
+pub mod kinds;
 mod machine;
 mod memory;
 pub mod mirror;

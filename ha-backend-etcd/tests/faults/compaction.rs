@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use etcd_client::Client;
+use ha_conformance::kinds::{collection, key};
 use ha_conformance::mirror::Mirror;
 use ha_conformance::servers::Proxy;
 use ha_conformance::servers::etcd::Etcd;
@@ -12,7 +13,7 @@ use ha_conformance::verbs::{Verbs, only_stamp};
 use ha_core::spi::{Naming, Page, Session, Txn, WatchTarget};
 
 use super::Test;
-use super::site::{self, Wrap, collection, key};
+use super::site::{self, Wrap};
 
 pub(crate) const TESTS: &[Test] = &[
     ("compaction::a_listing_goes_on_when_history_is_compacted_between_its_pages", between_pages),

@@ -1,18 +1,17 @@
 //! Users, passwords and tokens that run out; certificates.
 
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use etcd_client::{Client, Permission};
+use ha_conformance::kinds::{collection, key};
+use ha_conformance::servers::Authority;
 use ha_conformance::servers::etcd::Etcd;
-use ha_conformance::servers::{Folder, Program};
 use ha_conformance::verbs::{Verbs, refused};
 use ha_core::spi::WatchTarget;
 use ha_core::{Coordinator, ErrorKind};
 
 use super::Test;
-use super::site::{self, collection, key};
+use super::site;
 
 pub(crate) const TESTS: &[Test] = &[
     ("security::tokens_that_run_out_every_two_seconds_are_not_noticed", short_tokens),
@@ -63,56 +62,30 @@ fn short_tokens() {
     });
 }
 
-/// Runs openssl with these words.
-fn openssl(folder: &Path, line: &str) {
-    let program = match Program::find("openssl") {
-        Ok(program) => program,
-        Err(missing) => panic!("{missing}"),
-    };
-    let output = Command::new(program.path()).current_dir(folder).args(line.split(' ')).output().unwrap();
-    assert!(output.status.success(), "openssl {line}: {output:?}");
-}
-
-/// A certificate of `name`, signed by the authority of the folder, with these alternative names.
-fn certify(folder: &Path, name: &str, names: &str) {
-    let extensions = format!("subjectAltName={names}\nextendedKeyUsage=serverAuth,clientAuth\n");
-    std::fs::write(folder.join("extensions"), extensions).unwrap();
-    openssl(
-        folder,
-        &format!("req -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}"),
-    );
-    openssl(
-        folder,
-        &format!(
-            "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem -days 2 -extfile extensions"
-        ),
-    );
-}
-
 fn certificates() {
-    let folder = Folder::new("tls");
-    let path = folder.path();
-    openssl(path, "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=authority");
-    let file = |name: &str| path.join(name).display().to_string();
+    let authority = Authority::new().unwrap_or_else(|missing| panic!("{missing}"));
+    let ca = authority.certificate().display().to_string();
+    // Their places are known before they are there.
+    let folder = authority.certificate().with_file_name("server");
     let prepared = Etcd::builder()
         .members(3)
         .tls()
-        .argument(format!("--cert-file={}", file("server.pem")))
-        .argument(format!("--key-file={}", file("server.key")))
-        .argument(format!("--trusted-ca-file={}", file("ca.pem")))
+        .argument(format!("--cert-file={}.pem", folder.display()))
+        .argument(format!("--key-file={}.key", folder.display()))
+        .argument(format!("--trusted-ca-file={ca}"))
         .argument("--client-cert-auth")
         .prepare();
     let etcd = prepared.unwrap_or_else(|missing| panic!("{missing}"));
     let addresses: Vec<String> =
         etcd.members().iter().map(|member| format!("IP:{}", member.client_address().ip())).collect();
-    certify(path, "server", &addresses.join(","));
-    certify(path, "app", "DNS:app");
+    drop(authority.certify("server", &addresses.join(",")));
+    let app = authority.certify("app", "DNS:app");
     etcd.members().iter().for_each(|member| member.launch());
     etcd.wait_until_ready();
 
     let url = site::url(&etcd).replace("etcd://", "etcds://");
-    let anonymous = format!("{url}?ca={}", file("ca.pem"));
-    let known = format!("{anonymous}&cert={}&key={}", file("app.pem"), file("app.key"));
+    let anonymous = format!("{url}?ca={ca}");
+    let known = format!("{anonymous}&cert={}&key={}", app.certificate.display(), app.key.display());
     site::runtime().block_on(async {
         let node = Coordinator::builder(site::connect(&known)).namespace(site::NAMESPACE).node("node");
         let node = node.ttl(site::TTL).connect().await.unwrap();

@@ -11,7 +11,7 @@ use ha_conformance::servers::holder::{Holder, Site};
 use ha_conformance::servers::{Program, Scene};
 use ha_core::StoreUrl;
 use ha_core::runtime::TokioRuntime;
-use ha_core::spi::{Backend, Collection, Key, Name, Session, SessionRequest};
+use ha_core::spi::{Backend, Name, Session, SessionRequest};
 use tokio::runtime::Runtime;
 
 /// As short as the work of these tests allows: a frozen leader hangs whoever waits for it for 7 s.
@@ -92,15 +92,6 @@ pub(crate) async fn session(backend: &dyn Backend, node: &str) -> Arc<dyn Sessio
     let namespace = Name::parse(NAMESPACE).unwrap();
     let request = SessionRequest::observer(namespace, Name::parse(node).unwrap(), runtime);
     backend.open_session(request.with_ttl(Duration::from_secs(120))).await.unwrap()
-}
-
-/// An entry of the collection `c`.
-pub(crate) fn key(name: &str) -> Key {
-    collection().key(Name::parse(name).unwrap())
-}
-
-pub(crate) fn collection() -> Collection {
-    Collection::parse(&["c"]).unwrap()
 }
 
 /// How often `holder` was granted what it wants.

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use etcd_client::{AlarmAction, AlarmOptions, AlarmType, Client, DeleteOptions};
+use ha_conformance::kinds::key;
 use ha_conformance::servers::etcd::Etcd;
 use ha_conformance::verbs::{Verbs, only_stamp};
 use ha_core::spi::{Naming, Txn};
 use ha_core::{Coordinator, Effect, ErrorKind};
 
 use super::Test;
-use super::site::{self, key};
+use super::site;
 
 pub(crate) const TESTS: &[Test] =
     &[("space::a_full_store_takes_nothing_from_holders_and_says_that_it_is_full", full)];

@@ -3,10 +3,16 @@
 //! Each test has an ensemble of its own. Holders are processes of their own, and their histories go through the checkers of the suite.
 #![expect(clippy::unwrap_used, reason = "a trial fails by panicking")]
 
+mod commits;
+mod cut_off;
 mod dropped;
+mod links;
 mod members;
 mod removed;
+mod security;
 mod site;
+#[path = "../support/wire.rs"]
+mod wire;
 
 use std::process::ExitCode;
 
@@ -24,7 +30,15 @@ fn main() -> ExitCode {
     }
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(arguments.test_threads.map_or(THREADS, |threads| threads.min(THREADS)));
-    let tests = [members::TESTS, dropped::TESTS, removed::TESTS];
+    let tests = [
+        members::TESTS,
+        cut_off::TESTS,
+        links::TESTS,
+        commits::TESTS,
+        dropped::TESTS,
+        removed::TESTS,
+        security::TESTS,
+    ];
     let trials = tests.into_iter().flatten().map(|&(name, test)| {
         Trial::ignorable_test(name, move || match site::missing() {
             Some(missing) if site::is_required() => Err(Failed::from(missing)),

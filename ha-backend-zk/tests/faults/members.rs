@@ -13,6 +13,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("members::nobody_overlaps_while_the_leader_and_each_other_member_is_killed", killed),
     ("members::no_grant_is_lost_by_a_rolling_restart", rolling_restart),
     ("members::a_session_survives_a_leader_that_is_frozen", frozen_leader),
+    ("members::a_session_survives_each_member_that_is_frozen", each_frozen),
     ("members::nobody_overlaps_while_the_leader_is_frozen_and_goes_on_again_and_again", leader_comes_back),
     ("members::nobody_overlaps_while_holders_are_killed_and_frozen", holders_die),
     ("members::while_there_is_no_majority_nobody_is_granted_anything", no_majority),
@@ -92,6 +93,26 @@ fn frozen_leader() {
     }
     zookeeper.member(leader).resume();
     scene.healed(fault);
+    site::end(&scene, &mut holders);
+}
+
+fn each_frozen() {
+    let zookeeper = site::ensemble();
+    let scene = site::scene(&zookeeper);
+    let mut holders = keepers(&scene);
+    // Whichever of them somebody is connected to.
+    for member in zookeeper.members() {
+        let fault = scene.fault("freeze a member", None);
+        member.stop();
+        // Longer than a grant is valid without a renewal.
+        std::thread::sleep(TTL * 3 / 5);
+        member.resume();
+        zookeeper.wait_until_ready();
+        scene.healed(fault);
+    }
+    for holder in &holders {
+        assert_eq!(holder.count(has_ended), 0, "{holder:?} lost its grant");
+    }
     site::end(&scene, &mut holders);
 }
 

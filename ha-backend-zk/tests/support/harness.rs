@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ha_backend_zk::{ZkBackend, ZkConfig};
-use ha_conformance::servers::zookeeper::{Member, ZooKeeper};
+use ha_conformance::servers::zookeeper::{Fate, Gateway, Member, ZooKeeper};
 use ha_conformance::servers::{Direction, Proxy};
 use ha_conformance::{CommitFault, Fault, FaultKind, Faults, Harness, Missing, Store, Ways};
 use ha_core::runtime::TokioRuntime;
 use ha_core::spi::{Backend, Key, Name, Outcome, Page, Session, SessionRequest, Txn};
 
-use super::gateway::{Fate, Gateway};
 use super::wire;
 
 /// How long a commit of a node that always yields takes before its effect, so that polls fall before it as well as after it.

@@ -1,5 +1,4 @@
 //! ZooKeeper for the tests of this crate: servers, ways to them that can be broken, and the suite's harness on both.
 
-pub(crate) mod gateway;
 pub(crate) mod harness;
 pub(crate) mod wire;

@@ -9,15 +9,6 @@ pub(crate) fn is_commit(request: &[u8]) -> bool {
     kind(request) == Some(MULTI) && request.windows(3).any(|part| part == b"/o/")
 }
 
-/// The number by which its answer is known.
-pub(crate) fn number(message: &[u8]) -> Option<i32> {
-    word(message, 0)
-}
-
 fn kind(request: &[u8]) -> Option<i32> {
-    word(request, 4)
-}
-
-fn word(message: &[u8], at: usize) -> Option<i32> {
-    Some(i32::from_be_bytes(message.get(at..at + 4)?.try_into().ok()?))
+    Some(i32::from_be_bytes(request.get(4..8)?.try_into().ok()?))
 }

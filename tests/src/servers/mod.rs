@@ -9,12 +9,14 @@
 //! | [`Program`] | where the binary of a server comes from, or what to do about one that is missing |
 //! | [`Process`] | one child process: killed, stopped, continued, ended |
 //! | [`Folder`], [`Address`] | a place of its own on the disk and in the network |
+//! | [`Authority`] | certificates |
 //! | [`Proxy`] | a way to a server that can be cut, reset, held, delayed, made deaf or mute |
 //! | [`Gateway`] | a way to a gRPC server on which single requests are lost, held, answered late or never |
 //! | [`holder`], [`Scene`], [`Recorder`] | processes that hold things, what is done to them, and one history of it all |
 //! | [`etcd`], [`zookeeper`] | one server or several |
 
 mod address;
+mod authority;
 pub mod etcd;
 mod folder;
 mod gateway;
@@ -29,6 +31,7 @@ mod watchdog;
 pub mod zookeeper;
 
 pub use address::Address;
+pub use authority::{Authority, Certificate};
 pub use folder::Folder;
 pub use gateway::{Call, Fate, Gate, Gateway};
 pub use process::Process;

@@ -46,6 +46,16 @@ impl Scene {
         Holder::start(&self.folder, &self.site, node, incarnation, work)
     }
 
+    /// Starts the first life of `node`, which finds the same store at a `url` of its own: past fewer servers, or past a proxy.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start_at(&self, url: &str, node: &str, work: Work) -> Holder {
+        let site = Site { url: url.to_owned(), ..self.site.clone() };
+        Holder::start(&self.folder, &site, node, 1, work)
+    }
+
     /// Something is being broken from now on: the store, or the way of one node to it.
     pub fn fault(&self, kind: &str, node: Option<&str>) -> u64 {
         let fault = self.faults.fetch_add(1, Ordering::SeqCst);

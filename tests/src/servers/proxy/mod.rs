@@ -41,7 +41,7 @@ use super::Address;
 use conduct::{Conduct, Ending, Flow};
 pub(super) use listening::Listening;
 
-/// The port of every proxy, each on an address of its own: it is still theirs after they refused connections for a while.
+/// The port of a proxy, each on an address of its own: it is still theirs after they refused connections for a while.
 const PORT: u16 = 4000;
 
 /// A way to a server, for one client or several. Until told otherwise it passes everything.
@@ -70,7 +70,15 @@ impl Proxy {
     /// If there is no address to listen on.
     #[must_use]
     pub fn start(server: SocketAddr) -> Self {
-        let address = Address::free(&[PORT]).port(PORT);
+        Self::start_at(Address::free(&[PORT]).port(PORT), server)
+    }
+
+    /// A way to `server` that begins at `address`, where several ways share an address and each has the port of its server.
+    ///
+    /// # Panics
+    /// If somebody listens there already.
+    #[must_use]
+    pub fn start_at(address: SocketAddr, server: SocketAddr) -> Self {
         let shared = Arc::new(Shared {
             conduct: watch::Sender::new(Conduct::to(server)),
             connections: AtomicU64::new(0),

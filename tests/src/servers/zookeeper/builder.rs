@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use super::ways::Ways;
 use super::{Folder, Member, Missing, Program, ZooKeeper};
 use crate::servers::Address;
 
@@ -12,6 +13,8 @@ use crate::servers::Address;
 pub(super) const CLIENTS: u16 = 2181;
 pub(super) const PEERS: u16 = 2888;
 pub(super) const ELECTION: u16 = 3888;
+/// For clients that use TLS, where it is on.
+pub(super) const SECURE: u16 = 2281;
 
 /// The class that runs one server as well as a member of several.
 const MAIN: &str = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
@@ -24,12 +27,21 @@ pub struct ZooKeeperBuilder {
     tick: Duration,
     settings: Vec<(String, String)>,
     properties: Vec<String>,
+    are_separable: bool,
+    is_secure: bool,
 }
 
 impl ZooKeeperBuilder {
     pub(super) fn new() -> Self {
         // The shortest ttl is two ticks, and a session is ended up to one tick late.
-        Self { members: 1, tick: Duration::from_millis(200), settings: Vec::new(), properties: Vec::new() }
+        Self {
+            members: 1,
+            tick: Duration::from_millis(200),
+            settings: Vec::new(),
+            properties: Vec::new(),
+            are_separable: false,
+            is_secure: false,
+        }
     }
 
     /// How many members.
@@ -56,6 +68,23 @@ impl ZooKeeperBuilder {
         self
     }
 
+    /// Also serves clients that use TLS, at their [secure addresses](Member::secure_address): with the certificate and key in the file `identity`, and for
+    /// clients with certificates of the authorities in `authorities`, all in PEM.
+    pub fn tls(mut self, identity: &Path, authorities: &Path) -> Self {
+        self.is_secure = true;
+        self.setting("serverCnxnFactory", "org.apache.zookeeper.server.NettyServerCnxnFactory")
+            .setting("ssl.keyStore.type", "PEM")
+            .setting("ssl.keyStore.location", identity.display().to_string())
+            .setting("ssl.trustStore.type", "PEM")
+            .setting("ssl.trustStore.location", authorities.display().to_string())
+    }
+
+    /// Puts proxies between the members, so that one can be [cut off](ZooKeeper::cut_off) from the others while clients still reach it.
+    pub fn separable(mut self) -> Self {
+        self.are_separable = true;
+        self
+    }
+
     /// Starts the members and waits until all of them serve.
     ///
     /// # Errors
@@ -64,15 +93,35 @@ impl ZooKeeperBuilder {
     /// # Panics
     /// If a member does not start, or is not ready within 60 s; the message ends with its log.
     pub fn start(self) -> Result<ZooKeeper, Missing> {
+        let zookeeper = self.prepare()?;
+        zookeeper.members().iter().for_each(Member::launch);
+        zookeeper.wait_until_ready();
+        Ok(zookeeper)
+    }
+
+    /// Prepares the members without starting them: their addresses are known then, and certificates can be made for them.
+    ///
+    /// # Errors
+    /// [`Missing`], if ZooKeeper is not on this machine.
+    ///
+    /// # Panics
+    /// If there is no place for their files.
+    pub fn prepare(self) -> Result<ZooKeeper, Missing> {
         let program = Program::find("zookeeper")?;
         let folder = Folder::new("zookeeper");
         let addresses: Vec<Address> =
-            (0..self.members).map(|_| Address::free(&[CLIENTS, PEERS, ELECTION])).collect();
+            (0..self.members).map(|_| Address::free(&[CLIENTS, PEERS, ELECTION, SECURE])).collect();
+        let ways = if self.are_separable { Ways::between(&addresses) } else { Ways::default() };
         let members = addresses.iter().enumerate().map(|(index, address)| {
             let name = format!("member-{index}");
             let data = folder.path().join(&name);
             let settings = folder.path().join(format!("{name}.cfg"));
-            write(&data, &settings, index, &self.settings_of(*address, &data, &addresses));
+            write(
+                &data,
+                &settings,
+                index,
+                &self.settings_of(*address, &data, &ways.seen_from(index, &addresses)),
+            );
             Member {
                 arguments: self.arguments(&settings),
                 program: program.path().to_path_buf(),
@@ -83,12 +132,7 @@ impl ZooKeeperBuilder {
                 process: Mutex::new(None),
             }
         });
-        let zookeeper = ZooKeeper { members: members.collect(), folder };
-        for member in zookeeper.members() {
-            member.launch();
-        }
-        zookeeper.wait_until_ready();
-        Ok(zookeeper)
+        Ok(ZooKeeper { members: members.collect(), ways, folder })
     }
 
     fn arguments(&self, settings: &Path) -> Vec<String> {
@@ -122,6 +166,12 @@ impl ZooKeeperBuilder {
             "admin.enableServer=false".to_owned(),
             "4lw.commands.whitelist=*".to_owned(),
         ];
+        if self.is_secure {
+            lines.extend([
+                format!("secureClientPortAddress={}", address.ip()),
+                format!("secureClientPort={SECURE}"),
+            ]);
+        }
         if all.len() > 1 {
             let server = |(index, address): (usize, &Address)| {
                 format!("server.{}={}:{PEERS}:{ELECTION}", index + 1, address.ip())

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::builder::CLIENTS;
+use super::builder::{CLIENTS, SECURE};
 use super::words::{self, Role};
 use super::{PAUSE, Process, READY_WITHIN};
 use crate::clock::Stopwatch;
@@ -31,6 +31,12 @@ impl Member {
     #[must_use]
     pub fn client_address(&self) -> SocketAddr {
         self.address.port(CLIENTS)
+    }
+
+    /// Where clients connect to that use TLS, if it was [built](super::ZooKeeperBuilder::tls) so.
+    #[must_use]
+    pub fn secure_address(&self) -> SocketAddr {
+        self.address.port(SECURE)
     }
 
     /// Its name in messages.

@@ -15,10 +15,13 @@
 //! ```
 
 mod builder;
+mod gateway;
 mod member;
+mod ways;
 mod words;
 
 pub use builder::ZooKeeperBuilder;
+pub use gateway::{Fate, Gate, Gateway};
 pub use member::Member;
 
 use std::time::Duration;
@@ -26,6 +29,7 @@ use std::time::Duration;
 use super::{Folder, Process, Program};
 use crate::clock::Stopwatch;
 use crate::harness::Missing;
+use ways::Ways;
 
 /// How long servers that run may take to agree, on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -37,6 +41,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct ZooKeeper {
     members: Vec<Member>,
+    ways: Ways,
     folder: Folder,
 }
 
@@ -103,6 +108,23 @@ impl ZooKeeper {
                 std::thread::sleep(PAUSE);
             }
         }
+    }
+
+    /// Nothing gets from the member to the others or back any more, as when packets are dropped; clients reach all of them. Connections stay, so that
+    /// neither side notices before its time is up.
+    ///
+    /// What the members say about elections still gets through where the one with the larger number has called back, which they do past the
+    /// proxies; nobody follows a leader by that.
+    ///
+    /// # Panics
+    /// If the ensemble is not [separable](ZooKeeperBuilder::separable).
+    pub fn cut_off(&self, index: usize) {
+        self.ways.cut_off(index);
+    }
+
+    /// The members reach each other again, on new connections.
+    pub fn rejoin(&self) {
+        self.ways.heal();
     }
 
     /// The last lines of each member's log, for messages.

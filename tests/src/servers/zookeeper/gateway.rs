@@ -1,16 +1,18 @@
 //! A way to a ZooKeeper server on which single requests are lost, held, or never answered.
+//!
+//! A [`Proxy`](crate::servers::Proxy) sees bytes, and the other [`Gateway`](crate::servers::Gateway) speaks gRPC; here somebody knows where ZooKeeper's requests begin and end.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::wire;
-
 /// What happens to one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Fate {
+    /// Nothing happens to it.
     Pass,
     /// It never arrives: the connection breaks in front of it.
     LoseRequest,
@@ -18,6 +20,45 @@ pub(crate) enum Fate {
     LoseReply,
     /// It arrives so much later, whatever becomes of the client meanwhile.
     Delay(Duration),
+    /// It arrives once the gate is open, and so does everything behind it.
+    Hold(Gate),
+}
+
+/// Holds requests back until it is opened, for good.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<(Mutex<Queue>, Condvar)>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    is_open: bool,
+    waiting: usize,
+}
+
+impl Gate {
+    /// Lets everything through that waits, and all that comes.
+    pub fn open(&self) {
+        self.queue().is_open = true;
+        self.0.1.notify_all();
+    }
+
+    /// How many requests wait in front of it.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue().waiting
+    }
+
+    fn pass(&self) {
+        let mut queue = self.queue();
+        queue.waiting += 1;
+        while !queue.is_open {
+            queue = self.0.1.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        queue.waiting -= 1;
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        lock(&self.0.0)
+    }
 }
 
 /// Decides about the requests of all connections.
@@ -25,16 +66,23 @@ type Judge = Arc<dyn Fn(&[u8]) -> Fate + Send + Sync>;
 
 /// A listener in front of a server, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Gateway {
+pub struct Gateway {
     address: SocketAddr,
     is_closed: Arc<AtomicBool>,
 }
 
 impl Gateway {
-    /// Leads to `server`; `judge` is asked about every request but the first one of a connection.
-    pub(crate) fn start(server: SocketAddr, judge: impl Fn(&[u8]) -> Fate + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
+    /// Leads to `server`; `judge` is asked about every request, without its length, but the first one of a connection.
+    ///
+    /// # Panics
+    /// If there is no address to listen on.
+    #[must_use]
+    pub fn start(server: SocketAddr, judge: impl Fn(&[u8]) -> Fate + Send + Sync + 'static) -> Self {
+        let listening = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| {
+            let address = listener.local_addr()?;
+            Ok((listener, address))
+        });
+        let (listener, address) = listening.unwrap_or_else(|error| panic!("listen: {error}"));
         let (is_closed, judge): (_, Judge) = (Arc::new(AtomicBool::new(false)), Arc::new(judge));
         let closed = Arc::clone(&is_closed);
         std::thread::spawn(move || {
@@ -52,8 +100,9 @@ impl Gateway {
         Self { address, is_closed }
     }
 
-    /// Where to connect to.
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Where clients connect to.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 }
@@ -70,7 +119,7 @@ impl Drop for Gateway {
 fn lead(client: TcpStream, server: TcpStream, judge: Judge) {
     // The number of the request whose answer is to be lost.
     let lost = Arc::new(Mutex::new(None));
-    let (from_server, to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+    let (Ok(from_server), Ok(to_client)) = (server.try_clone(), client.try_clone()) else { return };
     let awaited = Arc::clone(&lost);
     let answers = std::thread::spawn(move || {
         drop(forward_answers(&from_server, &to_client, &awaited));
@@ -97,8 +146,9 @@ fn forward_requests(
         match judge(&request[4..]) {
             Fate::Pass => {}
             Fate::LoseRequest => return Ok(()),
-            Fate::LoseReply => *lost.lock().unwrap() = wire::number(&request[4..]),
+            Fate::LoseReply => *lock(lost) = number(&request[4..]),
             Fate::Delay(delay) => std::thread::sleep(delay),
+            Fate::Hold(gate) => gate.pass(),
         }
         server.write_all(&request)?;
     }
@@ -112,8 +162,8 @@ fn forward_answers(
     client.write_all(&frame(&mut server)?)?;
     loop {
         let answer = frame(&mut server)?;
-        let number = wire::number(&answer[4..]);
-        if number.is_some() && *lost.lock().unwrap() == number {
+        let number = number(&answer[4..]);
+        if number.is_some() && *lock(lost) == number {
             return Ok(());
         }
         client.write_all(&answer)?;
@@ -125,7 +175,16 @@ fn frame(stream: &mut &TcpStream) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; 4];
     stream.read_exact(&mut bytes)?;
     let length = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-    bytes.resize(4 + usize::try_from(length).unwrap(), 0);
+    bytes.resize(4 + usize::try_from(length).map_err(io::Error::other)?, 0);
     stream.read_exact(&mut bytes[4..])?;
     Ok(bytes)
+}
+
+/// The number by which a request and its answer belong together.
+fn number(message: &[u8]) -> Option<i32> {
+    Some(i32::from_be_bytes(message.get(..4)?.try_into().ok()?))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
