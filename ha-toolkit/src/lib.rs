@@ -52,7 +52,7 @@ pub use ha_core::{
     Health, Heartbeat, Host, LossReason, Observer, OverrunPolicy, Scheme, Secret, StaleToken, Standing,
     StoreUrl, Token, Ttl,
 };
-pub use ha_core::{election, group, guide, lock, memory, partition, probe, runtime, spi, store};
+pub use ha_core::{election, group, guide, lock, memory, partition, probe, runtime, spi, store, work_set};
 
 #[cfg(feature = "metrics")]
 pub use ha_core::metrics;

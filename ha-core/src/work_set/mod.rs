@@ -1,6 +1,6 @@
 //! Work-sets: items that are to be done, each once, by whichever worker takes it first. And slots: one of so many configurations for each process.
 //!
-//! See [`WorkSet`] and [`Slots`].
+//! See [`WorkSet`] and [`Slots`], and the guide: [`work_sets`](crate::guide::work_sets), which also names services that use them.
 
 mod batch;
 mod claim;

@@ -29,6 +29,34 @@ impl Default for Retry {
 }
 
 impl Retry {
+    /// With another [`max_failures`](Self::max_failures).
+    #[must_use]
+    pub fn max_failures(mut self, most: u32) -> Self {
+        self.max_failures = most;
+        self
+    }
+
+    /// With another [`max_abandons`](Self::max_abandons).
+    #[must_use]
+    pub fn max_abandons(mut self, most: u32) -> Self {
+        self.max_abandons = most;
+        self
+    }
+
+    /// With a [`backoff`](Self::backoff) that begins with `first`.
+    #[must_use]
+    pub fn backoff(mut self, first: Duration) -> Self {
+        self.backoff = first;
+        self
+    }
+
+    /// With another [`backoff_max`](Self::backoff_max).
+    #[must_use]
+    pub fn backoff_max(mut self, longest: Duration) -> Self {
+        self.backoff_max = longest;
+        self
+    }
+
     /// How long the item `id` waits after so many failures.
     pub(super) fn wait(&self, id: &str, failures: u32) -> Duration {
         let doubled = 2_u32.checked_pow(failures.saturating_sub(1)).unwrap_or(u32::MAX);
@@ -56,6 +84,22 @@ impl Default for Retention {
     }
 }
 
+impl Retention {
+    /// With another [`time`](Self::time).
+    #[must_use]
+    pub fn time(mut self, time: Duration) -> Self {
+        self.time = time;
+        self
+    }
+
+    /// With another [`count`](Self::count).
+    #[must_use]
+    pub fn count(mut self, count: u64) -> Self {
+        self.count = count;
+        self
+    }
+}
+
 /// What a handle wants of the work-set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Policy {
@@ -75,8 +119,16 @@ pub(super) fn hash(bytes: &[u8], seed: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::Retry;
+    use super::{Retention, Retry};
     use std::time::Duration;
+
+    #[test]
+    fn each_option_is_set_by_its_own_name_and_leaves_the_others() {
+        let (short, long) = (Duration::from_millis(1), Duration::from_millis(2));
+        let retry = Retry::default().max_failures(3).max_abandons(4).backoff(short).backoff_max(long);
+        assert_eq!(retry, Retry { max_failures: 3, max_abandons: 4, backoff: short, backoff_max: long });
+        assert_eq!(Retention::default().time(long).count(7), Retention { time: long, count: 7 });
+    }
 
     #[test]
     fn the_wait_doubles_up_to_its_limit_and_differs_among_items() {
