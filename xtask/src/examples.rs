@@ -4,8 +4,16 @@ use crate::stage::Verdict;
 use crate::workspace::Workspace;
 
 /// The example services, each with the arguments that the README gives it.
-const SERVICES: &[(&str, &[&str])] =
-    &[("platform", &["--json"]), ("policy", &[]), ("sensors", &[]), ("rules", &[]), ("garbage", &[])];
+const SERVICES: &[(&str, &[&str])] = &[
+    ("platform", &["--json"]),
+    ("policy", &[]),
+    ("sensors", &[]),
+    ("rules", &[]),
+    ("garbage", &[]),
+    ("tracker", &[]),
+    ("notifier", &[]),
+    ("runner", &[]),
+];
 
 /// Starts every example service as the README does; each is to end by itself, with success.
 pub(crate) fn run(workspace: &Workspace) -> Result<Verdict, Failure> {
