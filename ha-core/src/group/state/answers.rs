@@ -40,7 +40,8 @@ impl State {
             Ok(Outcome::Committed(committed)) => Some(committed),
             Ok(Outcome::Conflict(conflict)) if self.waits_for_others(&asked, &conflict) => {
                 self.undo(asked);
-                self.retry_at = Some(now + PAUSE);
+                // At once if that has ended meanwhile.
+                self.retry_at = (!self.acting.is_empty()).then(|| now + PAUSE);
                 return;
             }
             Ok(Outcome::Conflict(_)) => None,

@@ -77,6 +77,18 @@ fn a_member_that_has_ceased_to_act_leaves_at_once() {
 }
 
 #[test]
+fn a_member_that_ceases_to_act_while_it_leaves_does_not_wait() {
+    let (mut scene, stamp) = joined();
+    scene.let_go(0, 2);
+    scene.execute(0, 0);
+    scene.say(0, Request::Ceased(stamp));
+    scene.answer(0, 0);
+    assert_eq!(scene.in_flight(0), 1, "it is asked for again without a pause");
+    scene.settle();
+    assert!(is_left(&scene) && member(&scene).is_none());
+}
+
+#[test]
 fn what_has_ceased_is_not_taken_for_a_later_member() {
     let (mut scene, earlier) = joined();
     act(&mut scene, &earlier);
