@@ -193,6 +193,19 @@ async fn an_entry_that_an_administrator_deletes_lets_nobody_run_twice(cx: Contex
     // Whoever lost its member's entry joins again; whoever lost the other one is asked for it, and writes it anew.
     drop(_b);
     floor.until(&cx, ["a"], [4]).await;
+    let known: Vec<_> = entries(&*judge, "acks").await.iter().map(|ack| ack.key().clone()).collect();
+    let c = cx.node("c").await;
+    let mut owned = partitions(&c, 4).join().await.unwrap();
+    let held = cx.within("c has one", 30, owned.next()).await.unwrap();
+    let acks = entries(&*judge, "acks").await;
+    let ack = acks.iter().find(|ack| !known.contains(ack.key())).unwrap();
+    // It leaves before it has heard of the deletion, and goes on for a while.
+    cx.inject(Fault::Delete(cx.namespace().clone(), ack.key().clone())).await;
+    drop(owned);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(held.is_valid() && !floor.owners().contains_key(&held.id()), "{:?}", floor.owners());
+    drop(held);
+    floor.until(&cx, ["a"], [4]).await;
 }
 
 async fn what_an_administrator_takes_away_is_stopped_and_granted_anew(cx: Context) {
