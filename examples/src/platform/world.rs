@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::{self, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::clock::Clock;
 use super::failure::Failure;
@@ -21,6 +22,9 @@ const LINE_EVERY: Duration = Duration::from_millis(130);
 const PORT_PHASE: Duration = Duration::from_millis(900);
 /// A port of this machine answers at once, or is too busy to be called open.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// How many connections a port takes that nobody accepts: more than there are polls in a phase.
+const BACKLOG: u32 = 128;
 
 /// The files and ports of one run.
 #[derive(Debug)]
@@ -43,10 +47,18 @@ enum Place {
 #[derive(Debug)]
 struct State {
     lines: BTreeMap<String, u64>,
-    listeners: BTreeMap<String, TcpListener>,
+    ports: BTreeMap<String, Port>,
     changes: OutputFile,
     failed: Option<Failure>,
     stopped: bool,
+}
+
+/// A port of this machine.
+#[derive(Debug)]
+enum Port {
+    Open(TcpListener),
+    /// It is kept, so that no other program is given it meanwhile and opens it.
+    Closed(TcpSocket),
 }
 
 impl World {
@@ -55,7 +67,7 @@ impl World {
         let files = folder.join("world");
         std::fs::create_dir(&files).map_err(|error| Failure::at("create", &files, error))?;
         let mut places = BTreeMap::new();
-        let mut listeners = BTreeMap::new();
+        let mut ports = BTreeMap::new();
         for sensor in sensors {
             let place = match &sensor.watch {
                 Watched::File(name) => {
@@ -65,16 +77,16 @@ impl World {
                 }
                 Watched::Port => {
                     let failed = |error| Failure::new(format!("cannot open a port of this machine: {error}"));
-                    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
-                    let address = listener.local_addr().map_err(failed)?;
-                    listeners.insert(sensor.name.clone(), listener);
+                    let socket = keep((Ipv4Addr::LOCALHOST, 0).into()).map_err(failed)?;
+                    let address = socket.local_addr().map_err(failed)?;
+                    ports.insert(sensor.name.clone(), Port::Open(socket.listen(BACKLOG).map_err(failed)?));
                     Place::Port(address)
                 }
             };
             places.insert(sensor.name.clone(), place);
         }
         let changes = OutputFile::create(folder, WORLD)?;
-        let state = State { lines: BTreeMap::new(), listeners, changes, failed: None, stopped: false };
+        let state = State { lines: BTreeMap::new(), ports, changes, failed: None, stopped: false };
         let places = Places(places);
         let world = Arc::new(Self { places, state: Mutex::new(state), clock });
         for sensor in sensors {
@@ -135,7 +147,7 @@ impl World {
     fn note(&self, state: &mut State, sensor: &str) {
         let reading = match self.places.0.get(sensor) {
             Some(Place::File(_)) => Reading::Lines(state.lines.get(sensor).copied().unwrap_or(0)),
-            _ => Reading::Open(state.listeners.contains_key(sensor)),
+            _ => Reading::Open(matches!(state.ports.get(sensor), Some(Port::Open(_)))),
         };
         state.changes.append(&Change { at: self.clock.now(), sensor: sensor.into(), reading });
     }
@@ -172,14 +184,28 @@ impl State {
 
     /// Opens a closed port or closes an open one. Nobody has to accept: the kernel answers for a listener.
     fn toggle(&mut self, sensor: &str, address: SocketAddr) {
-        if self.listeners.remove(sensor).is_some() {
-            return;
-        }
-        // Should another program have taken the port meanwhile, it is left to it until the next time.
-        if let Ok(listener) = TcpListener::bind(address) {
-            self.listeners.insert(sensor.into(), listener);
+        let changed = match self.ports.remove(sensor) {
+            Some(Port::Closed(socket)) => socket.listen(BACKLOG).map(Port::Open),
+            Some(Port::Open(listener)) => {
+                drop(listener);
+                keep(address).map(Port::Closed)
+            }
+            None => keep(address).map(Port::Closed),
+        };
+        // Should another program have asked for this very port, it is left to it until the next time.
+        if let Ok(port) = changed {
+            self.ports.insert(sensor.into(), port);
         }
     }
+}
+
+/// Takes a port without opening it.
+fn keep(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    // As for any server: connections that are just ending do not count.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 fn is_open(address: SocketAddr) -> bool {
@@ -190,15 +216,18 @@ fn is_open(address: SocketAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_open;
-    use std::net::TcpListener;
+    use super::{BACKLOG, is_open, keep};
 
-    #[test]
-    fn a_port_is_open_while_somebody_listens() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        assert!(is_open(address));
-        drop(listener);
-        assert!(!is_open(address));
+    #[tokio::test]
+    async fn a_port_is_open_while_somebody_listens_and_can_be_closed_and_kept() {
+        let socket = keep("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        assert!(!is_open(address), "a port that is kept is closed");
+        for _ in 0..3 {
+            let listener = keep(address).and_then(|again| again.listen(BACKLOG)).unwrap();
+            assert!(is_open(address));
+            drop(listener);
+            assert!(!is_open(address));
+        }
     }
 }
