@@ -12,7 +12,7 @@ use crate::coordinator::model_test::{Faults, News, Play, Random, Scene, World};
 use crate::error::Error;
 use crate::names::Name;
 use crate::runtime::Instant;
-use crate::spi::{Capabilities, Entry, Scope, Stamp};
+use crate::spi::{Capabilities, Entry, Scope, Stamp, Txn};
 use crate::work_set::options::Policy;
 use crate::work_set::records::Record;
 
@@ -21,6 +21,11 @@ const NOBODY: u64 = u64::MAX;
 
 fn item() -> Name {
     Name::parse("i").unwrap()
+}
+
+/// Another one, where one is not enough.
+fn other() -> Name {
+    Name::parse("j").unwrap()
 }
 
 fn add(caller: u64) -> Request {
@@ -169,4 +174,90 @@ fn what_was_asked_before_the_store_went_back_does_not_end_the_search_for_own_cla
     scene.call(0, 3, claim(3));
     scene.settle();
     assert!(scene.holds(0), "the claim that came back was given back");
+}
+
+/// Claims both items at once, in one list. Returns the two claims.
+fn claim_both(scene: &mut Scene<State>) -> (u64, u64) {
+    let items = [item(), other()].map(|id| (id, Record::ready(0, 0, Bytes::from_static(b"1"))));
+    scene.call(0, 11, Request::Add { caller: 11, items: items.into(), policy: policy() });
+    scene.settle();
+    scene.call(0, 12, Request::Claim { caller: 12, limit: 2, waits: true, policy: policy() });
+    scene.settle();
+    let second = scene.grant(0);
+    scene.processes[0].held.clear();
+    (second - 1, second)
+}
+
+fn complete(caller: u64, claim: u64, id: Name) -> Request {
+    let verdict = Verdict::Complete(Bytes::new());
+    Request::Settle { caller: Some(caller), policy: policy(), list: vec![(claim, id, verdict)] }
+}
+
+fn lists_of_claims(scene: &Scene<State>) -> usize {
+    let is_list = |entry: &&Entry| {
+        entry.key().collection().segments().last().is_some_and(|part| part.as_str() == "claim")
+    };
+    scene.store.entries().filter(is_list).count()
+}
+
+#[test]
+fn lists_of_claims_end_with_them_also_when_the_store_went_back() {
+    let mut scene: Scene<State> = Scene::of(1);
+    let (first, second) = claim_both(&mut scene);
+    scene.call(0, 1, complete(1, first, item()));
+    scene.execute(0, 0);
+    scene.answer(0, 0);
+    scene.forget(1);
+    scene.renew(0);
+    scene.settle();
+    assert_eq!(lists_of_claims(&scene), 1, "the second one is held");
+    scene.call(0, 2, complete(2, second, other()));
+    scene.settle();
+    assert_eq!(lists_of_claims(&scene), 0, "with the last one the list is gone");
+    scene.wait(Duration::from_secs(12));
+    scene.call(0, 3, claim(3));
+    scene.settle();
+    assert!(scene.holds(0), "the completion that was forgotten can be made again");
+}
+
+#[test]
+fn lists_of_claims_that_others_ended_are_not_left_behind() {
+    let mut scene: Scene<State> = Scene::of(2);
+    let (first, second) = claim_both(&mut scene);
+    for id in [item(), other()] {
+        scene.call(1, 1, Request::Edit { caller: 1, ids: vec![id], edit: Edit::Remove });
+        scene.settle();
+    }
+    scene.call(0, 2, complete(2, first, item()));
+    scene.call(0, 3, complete(3, second, other()));
+    scene.settle();
+    assert_eq!(lists_of_claims(&scene), 0);
+}
+
+#[test]
+fn a_claim_that_others_ended_is_found_when_the_store_forgets_that() {
+    let mut scene: Scene<State> = Scene::of(2);
+    let (first, second) = claim_both(&mut scene);
+    scene.call(1, 1, Request::Edit { caller: 1, ids: vec![item()], edit: Edit::Remove });
+    scene.settle();
+    // It learns that the first one was removed, and completes the second one.
+    scene.call(0, 2, complete(2, first, item()));
+    scene.call(0, 3, complete(3, second, other()));
+    let completes = |txn: &Txn| txn.operations().iter().any(|operation| *operation.key().name() == other());
+    let mut since = 0;
+    while !completes(scene.txn(0, 0)) || since == 0 {
+        scene.execute(0, 0);
+        scene.answer(0, 0);
+        since += 1;
+    }
+    // Before that arrives, the store forgets the removal, and what was read since.
+    scene.forget(since);
+    scene.execute(0, 0);
+    scene.answer(0, 0);
+    scene.renew(1);
+    scene.settle();
+    scene.wait(Duration::from_secs(12));
+    scene.call(1, 4, claim(4));
+    scene.settle();
+    assert!(scene.holds(1), "the claim that came back was given back");
 }

@@ -56,6 +56,7 @@ impl State {
         {
             // Somebody else wrote what only this process writes. It begins again under another name.
             self.me = None;
+            self.doubt_lists();
         }
         self.letters_found(conflict);
         match asked {

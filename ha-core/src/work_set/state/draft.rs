@@ -112,19 +112,15 @@ impl<'a> Draft<'a> {
         self.steps += 1;
     }
 
-    /// Deletes what only this process writes, whatever it says.
-    pub(super) fn remove_own(&mut self, stamp: &Stamp) {
-        self.edit(|txn| txn.delete(stamp.clone()));
-        self.steps += 1;
-    }
-
-    /// Leaves only `rest` of a list that is in the very state of `stamp`.
-    pub(super) fn shorten(&mut self, stamp: &Stamp, rest: &List) {
+    /// Leaves only `rest` of a list that is in the very state of `stamp`. Returns which operation it is.
+    pub(super) fn shorten(&mut self, stamp: &Stamp, rest: &List) -> usize {
         if rest.ids.is_empty() {
-            return self.remove(stamp);
+            self.remove(stamp);
+        } else {
+            self.edit(|txn| txn.update(stamp.clone(), rest.encode()));
+            self.steps += 1;
         }
-        self.edit(|txn| txn.update(stamp.clone(), rest.encode()));
-        self.steps += 1;
+        self.txn.operations().len() - 1
     }
 
     /// Leaves an item alone, which is in the very state of `stamp`, or is not there: a list that names it may be shortened only as long as that is so. A store that goes back

@@ -266,7 +266,7 @@ impl State {
         let stamp = |at: usize| committed.stamps.get(at).cloned().flatten();
         let Some((list, list_at)) = taking.list else { return };
         if let Some(stamp) = stamp(list_at) {
-            self.lists.insert(list.clone(), OwnList { stamp, left: taking.items.len() });
+            self.lists.insert(list.clone(), OwnList { stamp, left: Some(taking.items.len()) });
         }
         self.end_older(&taking.items, out);
         let deadline = self.policy.deadline.map(|span| context.now + span);

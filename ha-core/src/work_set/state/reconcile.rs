@@ -34,9 +34,8 @@ impl State {
                 target: WatchTarget::Collection(self.keys.workers.clone()),
             });
         }
-        self.rescue.begin_own();
-        // What had ended may be back: no list is deleted before it has been looked at.
-        self.lists.values_mut().for_each(|list| list.left = usize::MAX);
+        // What had ended may be back.
+        self.doubt_lists();
         self.look_again();
     }
 

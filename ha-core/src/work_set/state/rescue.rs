@@ -1,21 +1,24 @@
 //! Claims of workers that are gone: found by the names of their lists, taken back under the guard that the worker's entry is absent.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::adding::found;
 use super::draft::{Draft, Sent, millis};
 use super::{Asked, Outputs, State};
 use crate::coordinator::Context;
 use crate::names::Name;
-use crate::spi::{Committed, Conflict, Entry, Page, Stamp, Txn};
+use crate::spi::{Committed, Conflict, Entry, Page, Revision, Stamp, Txn};
 use crate::work_set::options::hash;
 use crate::work_set::records::{List, Record, Stage, Tally, behind, worker_of};
+use crate::work_set::state::settling::OwnList;
 use crate::zoo::{Bug, planted};
 
 /// How many lists are looked at in one request.
 const LISTS: usize = 8;
 /// How many numbers of workers that are gone are taken over in one request.
 const TALLIES: usize = 16;
+/// Why an item is a dead letter that too many workers left behind.
+const DIED: &str = "the workers that had it died";
 
 /// How far the search is.
 #[derive(Debug, Default)]
@@ -58,7 +61,7 @@ impl Rescue {
         *self = Self { round: self.round + 1, phase: Phase::Share, own: self.own, ..Self::default() };
     }
 
-    /// The store went back: it may have brought back own claims that had ended.
+    /// There may be own claims that this process does not know of.
     pub(super) fn begin_own(&mut self) {
         self.own = true;
         self.begin();
@@ -80,12 +83,25 @@ impl Rescue {
 pub(super) enum Step {
     List,
     Read { left: Left, count: usize },
-    Take { sent: Sent, worker: Name },
+    Take { sent: Sent, worker: Name, own: Option<Seen> },
     Tallies,
     Fold { sent: Sent },
 }
 
+/// An own list that names no more than what this process holds, once it was shortened.
+#[derive(Debug)]
+pub(super) struct Seen {
+    list: Name,
+    shortened_by: usize,
+}
+
 impl State {
+    /// Own lists may name what this process does not know of: none is deleted before it has been looked at.
+    pub(super) fn doubt_lists(&mut self) {
+        self.lists.values_mut().for_each(|list| list.left = None);
+        self.rescue.begin_own();
+    }
+
     /// Does the next thing to get back what workers had that are gone.
     pub(super) fn rescue(&mut self, _: &Context<'_>, out: &mut Outputs) -> bool {
         if self.rescue.phase == Phase::Rest || !self.workers.is_known() || self.me.is_none() {
@@ -132,10 +148,14 @@ impl State {
                 let more = listing.has_more();
                 self.sort_out(&listing.into_entries(), more);
             }
-            Step::Read { left, count } => self.take_back(left, count, committed, context, out),
-            Step::Take { sent, .. } => {
+            Step::Read { left, count } => self.take_back(left, (round, count), committed, context, out),
+            Step::Take { sent, own, .. } => {
                 if let Some(me) = &mut self.me {
                     me.sent(&sent, &committed);
+                }
+                if let Some(Seen { list, shortened_by }) = own {
+                    let stamp = committed.stamps.get(shortened_by).cloned().flatten();
+                    self.trust(round, list, stamp);
                 }
                 self.hunt.stir();
             }
@@ -172,6 +192,9 @@ impl State {
                 self.rescue.left = true;
                 continue;
             }
+            if self.lists.get(name).is_some_and(|list| list.left.is_some()) {
+                continue;
+            }
             let list = List::decode(entry.value()).unwrap_or_default();
             self.rescue.found.push_back(Left { stamp: entry.stamp().clone(), worker, list });
         }
@@ -200,57 +223,76 @@ impl State {
     fn take_back(
         &mut self,
         left: Left,
-        count: usize,
+        (round, count): (u64, usize),
         committed: Committed,
         context: &Context<'_>,
         out: &mut Outputs,
     ) {
         let Left { stamp, worker, list } = left;
-        let own = self.is_own(&worker);
+        let (own, name) = (self.is_own(&worker), stamp.key().name().clone());
         let Some(me) = &self.me else { return };
+        let held = self.held_by(own);
         let (read, now) = (found(committed), millis(context));
         let mut draft = Draft::new(&self.keys, me, self.limits, context);
-        let mut rest = List::default();
+        let (mut rest, mut is_whole) = (List::default(), true);
         for (at, id) in list.ids.iter().enumerate() {
             let known = read.get(id);
-            let Some((stamp, before)) =
-                known.filter(|(_, record)| at < count && record.is_claimed_by(&worker))
-            else {
-                match at < count && draft.steps_left() > 1 {
-                    true => draft.dismiss(id, known.map(|(stamp, _)| stamp)),
-                    false => rest.ids.push(id.clone()),
-                }
-                continue;
-            };
-            if own && self.held.values().any(|held| held.stamp == *stamp) {
+            let claimed = known.filter(|(_, record)| record.is_claimed_by(&worker));
+            let held_under = claimed.and_then(|(stamp, _)| held.get(&(id, stamp.modified())));
+            if held_under.is_some_and(|list| **list == name) {
                 rest.ids.push(id.clone());
                 continue;
             }
-            let after = match own {
-                true => Record { stage: Stage::Ready { due: 0 }, ..before.clone() },
-                false => {
-                    before.abandoned(self.policy.retry.max_abandons, now, "the workers that had it died")
-                }
+            let given_back = claimed.filter(|_| held_under.is_none()).map(|(stamp, before)| {
+                let after = match own {
+                    true => Record { stage: Stage::Ready { due: 0 }, ..before.clone() },
+                    false => before.abandoned(self.policy.retry.max_abandons, now, DIED),
+                };
+                (stamp, before, after)
+            });
+            let has_room = match &given_back {
+                Some((.., after)) => draft.fits(after, 1),
+                None => draft.steps_left() > 1,
             };
-            if draft.fits(&after, 1) {
-                draft.update(stamp, before, &after);
-            } else {
-                rest.ids.push(id.clone());
+            match given_back {
+                _ if at >= count || !has_room => {
+                    rest.ids.push(id.clone());
+                    is_whole = false;
+                }
+                Some((stamp, before, after)) => drop(draft.update(stamp, before, &after)),
+                None => draft.dismiss(id, known.map(|(stamp, _)| stamp)),
             }
         }
-        if rest.ids.len() < list.ids.len() || list.ids.is_empty() {
-            draft.shorten(&stamp, &rest);
+        let is_seen = own && is_whole;
+        if rest.ids.len() == list.ids.len() && !rest.ids.is_empty() {
+            return if is_seen {
+                self.trust(round, name, Some(stamp))
+            };
         }
-        if draft.is_empty() {
-            return;
-        }
+        // What did not fit is looked at in the next round.
+        self.rescue.left |= !is_whole;
+        let shortened_by = draft.shorten(&stamp, &rest);
         if !own && !planted(Bug::TakenFromTheLiving) {
             draft.absent(self.keys.workers.key(worker.clone()));
         }
-        // What did not fit is looked at in the next round.
-        self.rescue.left |= !own && !rest.ids.is_empty();
         let (txn, sent) = draft.finish();
-        self.ask_for_rescue(Step::Take { sent, worker }, txn, out);
+        let own = is_seen.then_some(Seen { list: name, shortened_by });
+        self.ask_for_rescue(Step::Take { sent, worker, own }, txn, out);
+    }
+
+    /// The claims of this process, by item and state, and the lists that name them.
+    fn held_by(&self, own: bool) -> BTreeMap<(&Name, Revision), &Name> {
+        let held = self.held.values().filter(|_| own);
+        held.map(|held| ((&held.id, held.stamp.modified()), &held.list)).collect()
+    }
+
+    /// An own list names what this process holds and nothing else, as of what was asked in `round`. It is `None` if it is not there any more.
+    fn trust(&mut self, round: u64, list: Name, stamp: Option<Stamp>) {
+        let Some(stamp) = stamp else { return drop(self.lists.remove(&list)) };
+        if round == self.rescue.round {
+            let left = self.held.values().filter(|held| held.list == list).count();
+            self.lists.insert(list, OwnList { stamp, left: Some(left) });
+        }
     }
 
     /// Takes over the numbers of workers that are gone, so that there are as many as there are workers.

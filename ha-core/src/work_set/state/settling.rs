@@ -61,11 +61,12 @@ pub(super) struct Batch {
     left: usize,
 }
 
-/// A list of claims of this process, and how many of them have not ended.
+/// A list of claims of this process.
 #[derive(Debug)]
 pub(super) struct OwnList {
     pub(super) stamp: Stamp,
-    pub(super) left: usize,
+    /// How many of them have not ended; `None` while it may name claims that this process does not know of. Then it is not deleted with the last of those that it does.
+    pub(super) left: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -162,8 +163,9 @@ impl State {
             return self.autopsy(out);
         }
         for (name, ended) in ending {
-            if let Some(list) = self.lists.get(&name).filter(|list| list.left <= ended) {
-                draft.remove_own(&list.stamp);
+            let is_last = |list: &&OwnList| list.left.is_some_and(|left| left <= ended);
+            if let Some(list) = self.lists.get(&name).filter(is_last) {
+                draft.remove(&list.stamp);
             }
         }
         let (txn, sent) = draft.finish();
@@ -243,31 +245,40 @@ impl State {
         let is_older = |(_, held): &(&u64, &Held)| ids.contains(&held.id);
         let older: Vec<u64> = self.held.iter().filter(is_older).map(|(claim, _)| *claim).collect();
         for claim in older {
-            self.let_go(claim);
+            self.taken_away(claim);
             out.push(Output::Deliver(Delivery::Lost { claim, reason: LossReason::Removed }));
         }
     }
 
-    /// Forgets a claim that has ended.
+    /// Forgets a claim that this process has ended.
     fn let_go(&mut self, claim: u64) {
         let Some(held) = self.held.remove(&claim) else { return };
+        let Some(list) = self.lists.get_mut(&held.list) else { return };
+        list.left = list.left.map(|left| left.saturating_sub(1));
+        if list.left == Some(0) {
+            self.lists.remove(&held.list);
+        }
+    }
+
+    /// Forgets a claim that others have ended. The store may forget that, and then the claim is back with a process that does not know of it: so nobody deletes its list before
+    /// it was looked at.
+    fn taken_away(&mut self, claim: u64) {
+        let Some(held) = self.held.remove(&claim) else { return };
         if let Some(list) = self.lists.get_mut(&held.list) {
-            list.left = list.left.saturating_sub(1);
-            if list.left == 0 {
-                self.lists.remove(&held.list);
-            }
+            list.left = None;
+            self.rescue.begin_own();
         }
     }
 
     pub(super) fn settle_conflicted(&mut self, sending: Sending, conflict: &Conflict) {
         for key in conflict.keys.iter().filter(|key| *key.collection() == self.keys.claims) {
-            // Somebody deleted the list: it need not be deleted again.
+            // Somebody changed or deleted the list: it is left to those who look for lists.
             self.lists.remove(key.name());
         }
         let items = self.keys.items.clone();
         for key in conflict.keys.iter().filter(|key| *key.collection() == items) {
             let gone = sending.settles.iter().find(|settle| settle.id == *key.name());
-            gone.into_iter().for_each(|settle| self.let_go(settle.claim));
+            gone.into_iter().for_each(|settle| self.taken_away(settle.claim));
         }
         self.requeue(sending.settles);
     }
@@ -351,7 +362,7 @@ impl State {
     pub(super) fn check_failed(&mut self, extend: Extend, conflict: &Conflict, out: &mut Outputs) {
         for (claim, id) in &extend.claims {
             if conflict.keys.iter().any(|key| key.name() == id) && self.held.contains_key(claim) {
-                self.let_go(*claim);
+                self.taken_away(*claim);
                 out.push(Output::Deliver(Delivery::Lost { claim: *claim, reason: LossReason::Removed }));
             }
         }
