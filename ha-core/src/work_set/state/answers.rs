@@ -83,11 +83,7 @@ impl State {
             Asked::Add(sending) => self.add_failed(&sending, error, out),
             Asked::AddRead => self.fail_adds(error, |_| true, out),
             Asked::Settle(sending) => self.settle_failed(sending, error, out),
-            Asked::Autopsy(settles) => {
-                for settle in settles {
-                    self.settled(settle, Err(error.duplicate()), out);
-                }
-            }
+            Asked::Autopsy(settles) => self.autopsy_failed(settles, error, out),
             Asked::Check(extend) => out.push(answered(extend.caller, Err(error.duplicate()))),
             Asked::EditRead | Asked::EditWrite(_) => self.edit_failed(error, out),
             Asked::Look | Asked::Read(..) | Asked::Take(_) => {

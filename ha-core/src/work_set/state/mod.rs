@@ -14,6 +14,7 @@ mod rescue;
 mod settling;
 mod shares;
 mod sweeping;
+mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -32,9 +33,9 @@ pub(super) use editing::Edit;
 use editing::Editing;
 use hunting::{Hunt, Want};
 use rescue::Rescue;
-pub(super) use settling::Verdict;
 use settling::{Batch, OwnList, Settle};
 use sweeping::Sweep;
+pub(super) use verdict::Verdict;
 
 /// The entries of the workers are watched in this slot.
 const WORKERS: u8 = 0;

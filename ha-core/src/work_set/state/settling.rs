@@ -3,11 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use super::adding::{found, millis_of};
+use super::adding::found;
 use super::draft::{Draft, Sent, millis};
-use super::{Answer, Asked, Delivery, Held, Outcomes, Outputs, State, answered};
+use super::{Answer, Asked, Delivery, Held, Outcomes, Outputs, State, Verdict, answered};
 use crate::coordinator::{Context, LossReason, Output};
 use crate::error::{Effect, Error, ErrorKind};
 use crate::names::Name;
@@ -16,21 +14,6 @@ use crate::spi::{Committed, Conflict, Stamp, Txn};
 use crate::work_set::options::Policy;
 use crate::work_set::records::{Record, Stage};
 use crate::zoo::{Bug, planted};
-
-/// How a claim is to end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::work_set) enum Verdict {
-    /// It is done, with this result.
-    Complete(Bytes),
-    /// It failed for this reason: later again, or too often.
-    Fail(String),
-    /// It failed for this reason, and would again.
-    Bury(String),
-    /// Somebody else may have it.
-    Release,
-    /// It was not settled in time.
-    Overdue,
-}
 
 /// A claim that is to end, and where the answer goes.
 #[derive(Debug)]
@@ -42,7 +25,7 @@ pub(super) struct Settle {
     /// It was sent, and its answer is void: whether it was applied is not known.
     is_void: bool,
     verdict: Verdict,
-    policy: Policy,
+    pub(super) policy: Policy,
     to: Option<(u64, usize)>,
 }
 
@@ -191,6 +174,16 @@ impl State {
         let txn = self.read_items(&ids);
         self.ask(Asked::Autopsy(gone.into()), txn, out);
         true
+    }
+
+    /// Nobody could look. What was sent, and whose answer is void, may have been applied: that is looked for until it is known.
+    pub(super) fn autopsy_failed(&mut self, settles: Vec<Settle>, error: &Error, out: &mut Outputs) {
+        for settle in settles {
+            match settle.is_void {
+                true => self.settles.push_back(settle),
+                false => self.settled(settle, Err(error.duplicate()), out),
+            }
+        }
     }
 
     pub(super) fn autopsied(&mut self, settles: Vec<Settle>, committed: Committed, out: &mut Outputs) {
@@ -375,29 +368,4 @@ fn in_doubt(id: &Name) -> Error {
     Error::new(ErrorKind::Recovering, "settle claim").on(id).with_effect(Effect::Unknown).because(
         "the store went back while the answer was on its way, and the item has changed since; ask the work-set what became of it",
     )
-}
-
-impl Verdict {
-    /// What the item is afterwards.
-    fn apply(&self, before: &Record, token: u64, settle: &Settle, now: u64) -> Record {
-        let retry = settle.policy.retry;
-        let before = before.clone();
-        match self {
-            Self::Complete(result) => {
-                Record { stage: Stage::Done { at: now, token }, payload: result.clone(), ..before }
-            }
-            Self::Fail(reason) => {
-                let failures = before.failures.saturating_add(1);
-                let wait = retry.wait(settle.id.as_str(), failures);
-                let stage = match failures >= retry.max_failures.max(1) {
-                    true => Stage::Dead { at: now },
-                    false => Stage::Ready { due: now.saturating_add(millis_of(wait)).max(1) },
-                };
-                Record { stage, failures, reason: reason.clone(), ..before }
-            }
-            Self::Bury(reason) => Record { stage: Stage::Dead { at: now }, reason: reason.clone(), ..before },
-            Self::Release => Record { stage: Stage::Ready { due: 0 }, ..before },
-            Self::Overdue => before.abandoned(retry.max_abandons, now, "its claims were not settled in time"),
-        }
-    }
 }

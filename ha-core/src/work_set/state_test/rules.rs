@@ -1,5 +1,7 @@
 //! Rules of claims, one by one.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::{Edit, Request, State, Verdict, add, item, policy, settle};
@@ -84,6 +86,27 @@ fn nobody_knows_of_a_completion_whose_answer_is_void_once_the_item_was_begun_ane
         Some(ErrorKind::Recovering),
         "it was applied, and cannot be told from stale"
     );
+}
+
+#[test]
+fn a_completion_whose_answer_is_void_is_looked_for_until_it_is_known() {
+    let mut scene = claimed();
+    let grant = scene.grant(0);
+    scene.call(0, 4, complete(grant, 4));
+    scene.execute(0, 0);
+    scene.forget(0);
+    scene.renew(0);
+    scene.answer(0, 0);
+    // Which of its worker and its claims are there, and what became of the item: that cannot be asked now.
+    for _ in 0..2 {
+        scene.execute(0, 0);
+        scene.answer(0, 0);
+    }
+    scene.refuse_as(0, 0, ErrorKind::Unavailable);
+    assert_eq!(scene.processes[0].answers.get(&4), None, "it may have been applied");
+    scene.wait(Duration::from_secs(1));
+    scene.settle();
+    assert_eq!(scene.processes[0].answers.get(&4), Some(&None), "it was");
 }
 
 #[test]
