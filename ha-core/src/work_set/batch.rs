@@ -12,7 +12,8 @@ use crate::coordinator::closed;
 use crate::error::Error;
 
 impl<T> WorkSet<T> {
-    /// Ends many claims as done, in as few requests as they fit in: for each what [`complete`](Claim::complete) would say.
+    /// Ends many claims as done, in as few requests as they fit in: for each what [`complete`](Claim::complete) would say, or `InvalidInput` for a claim that was made in another
+    /// work-set or by another coordinator.
     ///
     /// # Cancel safety
     /// The completions go on in the background.
@@ -25,9 +26,11 @@ impl<T> WorkSet<T> {
     {
         let (mut claims, mut list, mut answers) = (Vec::new(), Vec::new(), Vec::new());
         for (claim, result) in done {
-            let result = encode("complete item", claim.id(), &result);
-            let result =
-                result.and_then(|result| refuse_size("complete item", claim.id(), &result).map(|()| result));
+            let result = claim
+                .ticket()
+                .refuse_foreign("complete item", &self.engine)
+                .and_then(|()| encode("complete item", claim.id(), &result))
+                .and_then(|result| refuse_size("complete item", claim.id(), &result).map(|()| result));
             answers.push(match result {
                 Ok(result) => {
                     claims.push(claim);
@@ -56,7 +59,7 @@ impl<T> WorkSet<T> {
     /// Sets the [deadline](Self::deadline) of many claims to `span` from now on: for each what [`extend`](Claim::extend) would say.
     ///
     /// # Errors
-    /// As [`extend`](Claim::extend), for the first that fails.
+    /// As [`extend`](Claim::extend), for the first that fails. `InvalidInput` if one of the claims was made in another work-set or by another coordinator: nothing was done.
     ///
     /// # Cancel safety
     /// The deadlines may or may not be moved.
@@ -68,7 +71,10 @@ impl<T> WorkSet<T> {
     where
         T: 'a,
     {
-        let claims: Vec<_> = claims.into_iter().map(|claim| claim.ticket().place()).collect();
+        let place = |claim: &'a Claim<T>| {
+            claim.ticket().refuse_foreign("extend claims", &self.engine).map(|()| claim.ticket().place())
+        };
+        let claims = claims.into_iter().map(place).collect::<Result<Vec<_>, _>>()?;
         let mut settled = Vec::with_capacity(claims.len());
         for some in claims.chunks(self.hub.capabilities().operations_max.max(1)) {
             let claims = some.to_vec();

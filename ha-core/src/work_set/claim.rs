@@ -33,6 +33,20 @@ impl Ticket {
         Self { engine, taken, grant, ended: AtomicBool::new(false) }
     }
 
+    /// Refuses a claim that is not one of `engine`: its number means another one there.
+    pub(super) fn refuse_foreign(
+        &self,
+        operation: &'static str,
+        engine: &Arc<Engine<State>>,
+    ) -> Result<(), Error> {
+        match Arc::ptr_eq(&self.engine, engine) {
+            true => Ok(()),
+            false => Err(Error::new(ErrorKind::InvalidInput, operation).on(format_args!("{:?}", self.taken.id.as_str())).because(
+                "the claim was made in another work-set, or by another coordinator; end it by itself, or by the handle that made it",
+            )),
+        }
+    }
+
     pub(super) fn payload(&self) -> &Bytes {
         &self.taken.payload
     }

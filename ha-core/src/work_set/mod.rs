@@ -205,8 +205,7 @@ impl<T: Serialize> WorkSet<T> {
             Start::After(delay) => self.hub.runtime().wall_clock().saturating_add(delay),
             Start::At(time) => time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default(),
         };
-        // A time far beyond any clock is one that names can carry.
-        let due = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX).min((1 << 48) - 1);
+        let due = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX).min(Record::DUE_MAX);
         Ok((Name::parse(id)?, Record::ready(priority, due, payload)))
     }
 
@@ -258,7 +257,7 @@ impl<T: DeserializeOwned> WorkSet<T> {
         }
     }
 
-    /// A stream of claims of which at most `max_in_flight` are held at once: the next one comes when an earlier one is dropped.
+    /// A stream of claims of which at most `max_in_flight`, and at least 1, are held at once: the next one comes when an earlier one is dropped.
     pub fn stream(&self, max_in_flight: usize) -> Claims<T> {
         Claims::new(self.clone(), max_in_flight)
     }

@@ -63,7 +63,7 @@ impl Retry {
         let wait = self.backoff.saturating_mul(doubled).min(self.backoff_max);
         // The same for each process that computes it, different for each item and try.
         let spread = u32::try_from(hash(id.as_bytes(), u64::from(failures)) % 512).unwrap_or(0);
-        wait.saturating_sub(wait / 4) + (wait / 1_024).saturating_mul(spread)
+        wait.saturating_sub(wait / 4).saturating_add((wait / 1_024).saturating_mul(spread))
     }
 }
 
@@ -128,6 +128,14 @@ mod tests {
         let retry = Retry::default().max_failures(3).max_abandons(4).backoff(short).backoff_max(long);
         assert_eq!(retry, Retry { max_failures: 3, max_abandons: 4, backoff: short, backoff_max: long });
         assert_eq!(Retention::default().time(long).count(7), Retention { time: long, count: 7 });
+    }
+
+    #[test]
+    fn the_longest_wait_is_no_overflow() {
+        let retry = Retry { backoff: Duration::MAX, backoff_max: Duration::MAX, ..Retry::default() };
+        for id in 0..50 {
+            assert!(retry.wait(&format!("item-{id}"), 1) >= Duration::MAX / 4 * 3);
+        }
     }
 
     #[test]

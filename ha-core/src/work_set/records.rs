@@ -75,6 +75,9 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// The latest time that the names of lists can carry, far beyond any clock.
+    pub(super) const DUE_MAX: u64 = (1 << 48) - 1;
+
     pub(super) fn ready(priority: i8, due: u64, payload: Bytes) -> Self {
         let stage = Stage::Ready { due };
         Self { stage, priority, claims: 0, failures: 0, abandons: 0, reason: String::new(), payload }

@@ -41,6 +41,7 @@ mod watch;
 mod work_set;
 mod work_set_forgetting;
 mod work_set_in_trouble;
+mod work_set_input;
 mod work_set_settling;
 mod work_set_waiting;
 
@@ -90,6 +91,7 @@ const REGISTRY: &[&[Case]] = &[
     work_set_settling::CASES,
     work_set_waiting::CASES,
     work_set_in_trouble::CASES,
+    work_set_input::CASES,
     work_set_forgetting::CASES,
 ];
 

@@ -24,7 +24,6 @@ crate::case::cases! {
     each_claim_has_a_larger_token_and_its_fence { guarantee: "G193" }
     numbers_and_items_can_be_looked_at_by_observers { guarantee: "G201" }
     work_sets_of_different_names_share_nothing { guarantee: "G190" }
-    bad_input_is_refused_and_changes_nothing { guarantee: "G203" }
     a_shutdown_answers_whoever_waits_and_gives_back { guarantee: "G205" }
 }
 
@@ -255,32 +254,6 @@ async fn work_sets_of_different_names_share_nothing(cx: Context) {
         let claims = work.claim(9).await.unwrap();
         assert_eq!((claims.len(), *claims[0].item()), (1, at));
     }
-}
-
-async fn bad_input_is_refused_and_changes_nothing(cx: Context) {
-    let node = cx.node("node").await;
-    assert!(refused(node.work_set::<u32>(""), ErrorKind::InvalidInput).to_string().contains("work-set"));
-    assert!(refused(node.work_set::<u32>("_ha"), ErrorKind::InvalidInput).to_string().contains("_ha"));
-    let texts = node.work_set::<String>(NAME).unwrap();
-    let most = "x".repeat(WorkSet::<String>::PAYLOAD_BYTES - 2);
-    assert!(texts.add("large", &most).await.unwrap().is_new());
-    let too_large = refused(texts.add("larger", &format!("{most}x")).await, ErrorKind::TooLarge).to_string();
-    assert!(too_large.contains("larger") && too_large.contains("32768"), "{too_large}");
-    let batch = [Item::new("fine", String::new()), Item::new("", String::new())];
-    refused(texts.add_all(batch).await, ErrorKind::InvalidInput);
-    let long = "i".repeat(201);
-    refused(texts.add(&long, &String::new()).await, ErrorKind::InvalidInput);
-    refused(texts.get("").await, ErrorKind::InvalidInput);
-    assert_eq!(texts.stats().await.unwrap().ready, 1, "only the first was added");
-    let claims = texts.claim(9).await.unwrap();
-    let result = refused(claims[0].complete(&format!("{most}x")).await, ErrorKind::TooLarge).to_string();
-    assert!(result.contains("at most"), "{result}");
-    assert!(claims[0].is_valid(), "nothing was done");
-    let maps = std::collections::BTreeMap::from([((1, 2), 3)]);
-    refused(claims[0].complete(&maps).await, ErrorKind::InvalidInput);
-    let name = "n".repeat(200);
-    assert!(texts.add(&name, &String::new()).await.unwrap().is_new());
-    assert_eq!(texts.remove(["nobody", &name]).await.unwrap(), [false, true]);
 }
 
 async fn a_shutdown_answers_whoever_waits_and_gives_back(cx: Context) {

@@ -35,7 +35,9 @@ impl Verdict {
                 let wait = retry.wait(settle.id.as_str(), failures);
                 let stage = match failures >= retry.max_failures.max(1) {
                     true => Stage::Dead { at: now },
-                    false => Stage::Ready { due: now.saturating_add(millis_of(wait)).max(1) },
+                    false => {
+                        Stage::Ready { due: now.saturating_add(millis_of(wait)).clamp(1, Record::DUE_MAX) }
+                    }
                 };
                 Record { stage, failures, reason: reason.clone(), ..before }
             }
