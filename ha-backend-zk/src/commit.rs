@@ -94,6 +94,7 @@ impl Link {
         connection: Arc<Connection>,
     ) -> Result<Step, Error> {
         let path = self.layout.slot(self.id.as_str(), slot.number);
+        let pulse = *self.pulse.borrow();
         let fence = self.fence.load(Ordering::Acquire);
         let missing = self.collections.missing(&plan.collections);
         let slot_path = (!slot.is_made()).then_some(path.as_str());
@@ -116,6 +117,12 @@ impl Link {
             self.collections.add(missing);
         }
         let failed = match answer.done {
+            // Put aside while there was no connection, it went to servers that may have forgotten something.
+            Ok(_) if *self.pulse.borrow() != pulse => {
+                drop(connection);
+                let failure = Failure::new(FailureKind::Unknown, "the connection changed meanwhile");
+                return self.in_doubt(plan, &path, fence, failure).await;
+            }
             Ok(results) => {
                 let revision = Plan::revision(&results).unwrap_or(0);
                 self.saw(revision);

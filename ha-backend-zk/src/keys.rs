@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <chroot>/<namespace>/s/<session>                     the marker of a session, ephemeral
+//! <chroot>/<namespace>/h/<node>                        what the proofs of life of a node write to
 //! <chroot>/<namespace>/o/<session>.<slot>              the latest operation of a slot, ephemeral
 //! <chroot>/<namespace>/i/<operation>.<number>          the companion of an entry whose name can be used again
 //! <chroot>/<namespace>/e/<segment>.<segment>/<name>    an entry, ephemeral if a session owns it
@@ -33,8 +34,13 @@ impl Layout {
     pub(crate) fn skeleton(&self) -> Vec<String> {
         let ends = self.root.char_indices().filter(|(at, c)| *c == '/' && *at > 0).map(|(at, _)| at);
         let above = ends.map(|end| self.root[..end].to_owned());
-        let below = ["s", "o", "i", "e"].map(|part| format!("{}/{part}", self.root));
+        let below = ["s", "h", "o", "i", "e"].map(|part| format!("{}/{part}", self.root));
         above.chain([self.root.clone()]).chain(below).collect()
+    }
+
+    /// What the proofs of life of a node write to.
+    pub(crate) fn history(&self, node: &Name) -> String {
+        below(&format!("{}/h", self.root), node)
     }
 
     /// The marker of a session.
@@ -154,7 +160,10 @@ mod tests {
     #[test]
     fn the_skeleton_begins_at_the_top() {
         let skeleton = Layout::new("/a/b", &parsed("ns")).skeleton();
-        assert_eq!(skeleton, ["/a", "/a/b", "/a/b/ns", "/a/b/ns/s", "/a/b/ns/o", "/a/b/ns/i", "/a/b/ns/e"]);
+        assert_eq!(
+            skeleton,
+            ["/a", "/a/b", "/a/b/ns", "/a/b/ns/s", "/a/b/ns/h", "/a/b/ns/o", "/a/b/ns/i", "/a/b/ns/e"]
+        );
         assert_eq!(Layout::new("", &parsed("ns")).skeleton()[..2], ["/ns", "/ns/s"]);
     }
 }

@@ -29,8 +29,8 @@
 //! * **Renewals** are writes that a majority of the servers has to agree to, and count for half of the ttl.
 //! * **Reusable names** have companions, because ZooKeeper cannot tell two incarnations of a node apart.
 //! * **Watches** begin anew after each change of the connection.
-//! * **A store that went back** (a restored backup) is noticed when the next session begins: all grants are given up, and none are made until nobody
-//!   can believe in a forgotten one.
+//! * **A store that went back** (a restored backup) is noticed on the first connection to it, before anything else is said there: all grants are given up, and none
+//!   are made until nobody can believe in a forgotten one.
 //!
 //! The README of the crate lists the settings, what is stored, and the habits of servers that are worked around.
 
@@ -43,6 +43,7 @@ mod config;
 mod continuity;
 mod farewell;
 mod finish;
+mod history;
 mod keys;
 mod link;
 mod made;

@@ -36,6 +36,8 @@ pub(crate) struct Link {
     pub(crate) ttl: Option<Duration>,
     /// The path of the session's marker; of an observer, one where nothing ever is.
     pub(crate) marker: String,
+    /// The path of what proofs of life write to.
+    pub(crate) history: String,
     /// The data of the marker.
     pub(crate) label: Vec<u8>,
     /// The version of the marker: what every transaction is guarded by.
@@ -64,6 +66,7 @@ pub(crate) struct Parts {
     pub(crate) layout: Layout,
     pub(crate) id: SessionId,
     pub(crate) ttl: Option<Duration>,
+    pub(crate) history: String,
     pub(crate) label: Vec<u8>,
     pub(crate) continuity: Arc<Continuity>,
     pub(crate) generation: u64,
@@ -82,6 +85,7 @@ impl Link {
             layout: parts.layout,
             id: parts.id,
             ttl: parts.ttl,
+            history: parts.history,
             label: parts.label,
             continuity: parts.continuity,
             generation: parts.generation,

@@ -1,17 +1,17 @@
 //! Opening a session: one of the server's, and a marker that lives as long.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ha_core::runtime::Instant;
 use ha_core::spi::{SessionId, SessionRequest};
 use ha_core::{Error, ErrorKind};
 
-use crate::client::{Connection, Failure, FailureKind, Life, Settings};
+use crate::client::{Connection, Failure, FailureKind, Life, Settings, Stat};
 use crate::clock::{Backoff, within};
 use crate::config::ZkConfig;
 use crate::continuity::Continuity;
+use crate::history;
 use crate::keys::Layout;
 use crate::link::{Link, Parts};
 use crate::pulse::Pulse;
@@ -64,7 +64,9 @@ async fn attempt(
 ) -> Result<Result<Arc<Link>, Failure>, Error> {
     let runtime = &request.runtime;
     let sent = runtime.now();
-    let floor = continuity.known();
+    let layout = Layout::new(&config.chroot, &request.namespace);
+    let history = layout.history(&request.node);
+    let floor = continuity.beat(&history);
     let wanted = in_millis(request.ttl.unwrap_or(OBSERVER_TTL));
     let limit = give_up.saturating_since(sent);
     let opened = within(&**runtime, limit, Box::pin(Connection::open(settings, wanted, None))).await;
@@ -79,24 +81,23 @@ async fn attempt(
             "a ttl of {wanted:?} was asked for and only {granted:?} granted; raise maxSessionTimeout of the servers"
         )));
     }
-    let layout = Layout::new(&config.chroot, &request.namespace);
     let id = SessionId::parse(&session_text(connection.session()))?;
     let label = record::encode(&request.node, granted);
     let marker = layout.marker(id.as_str());
     let prepared = async {
-        let created = match request.ttl {
-            Some(_) => Some(make_marker(&connection, &layout, &marker, &label).await?),
+        let proof = match request.ttl {
+            Some(_) => Some(begin(&connection, &layout, (&marker, &label), &history).await?),
             None => None,
         };
-        Ok((created, connection.watch_tree(&marker).await?))
+        Ok((proof, connection.watch_tree(&marker).await?))
     };
-    let (created, watcher) = match within(&**runtime, limit, Box::pin(prepared)).await {
+    let (proof, watcher) = match within(&**runtime, limit, Box::pin(prepared)).await {
         Some(Ok(prepared)) => prepared,
         Some(Err(failure)) => return Ok(Err(failure)),
         None => return Ok(Err(Failure::new(FailureKind::Unknown, "no server answers"))),
     };
-    let generation = match created {
-        Some(created) => continuity.begin(floor, created, runtime.now()),
+    let generation = match proof {
+        Some(left) => continuity.judge(&history, floor, left, runtime.now()),
         None => continuity.generation(),
     };
     let link = Arc::new(Link::new(Parts {
@@ -105,13 +106,13 @@ async fn attempt(
         layout,
         id,
         ttl: request.ttl.map(|_| granted),
+        history,
         label,
         continuity: Arc::clone(continuity),
         generation,
         deadline: sent + granted,
         connection,
     }));
-    link.fence.store(0, Ordering::Release);
     link.pulse.send_replace(Pulse { is_connected: true, epoch: 1 });
     link.spawn("zk-pulse", Arc::clone(&link).follow_pulse(watcher));
     if request.ttl.is_some() {
@@ -127,15 +128,27 @@ fn in_millis(ttl: Duration) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// Creates the marker, and what it stands in where that is missing. Returns the transaction that created it.
+/// Creates the marker and proves that it is there; what the proof left.
+async fn begin(
+    connection: &Connection,
+    layout: &Layout,
+    (marker, label): (&str, &[u8]),
+    history: &str,
+) -> Result<Stat, Failure> {
+    make_marker(connection, layout, marker, label).await?;
+    let left = history::write(connection, marker, history).await?;
+    left.ok_or_else(|| Failure::new(FailureKind::Ended, "the session was ended before it began"))
+}
+
+/// Creates the marker, and what it stands in where that is missing.
 async fn make_marker(
     connection: &Connection,
     layout: &Layout,
     marker: &str,
     label: &[u8],
-) -> Result<u64, Failure> {
+) -> Result<(), Failure> {
     match connection.create(marker, label, Life::Ephemeral).await {
-        Ok(stat) => return Ok(stat.created),
+        Ok(_) => return Ok(()),
         Err(failure) if failure.kind == FailureKind::NoNode => {}
         Err(failure) => return Err(failure),
     }
@@ -144,11 +157,10 @@ async fn make_marker(
     let marker = connection.create(marker, label, Life::Ephemeral);
     // In one flight, in this order.
     let (nodes, marker) = tokio::join!(biased; Box::pin(nodes), Box::pin(marker));
-    let created = marker.map(|stat| stat.created);
     let refused =
         nodes.into_iter().filter_map(Result::err).find(|failure| failure.kind != FailureKind::Exists);
-    match (created, refused) {
-        (Ok(created), _) => Ok(created),
+    match (marker, refused) {
+        (Ok(_), _) => Ok(()),
         (Err(_), Some(refused)) => Err(refused),
         (Err(failure), None) => Err(failure),
     }

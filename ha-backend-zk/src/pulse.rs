@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use crate::client::{News, Sign, TreeWatcher};
+use crate::clock::Backoff;
 use crate::link::Link;
 use crate::over::Why;
 
 /// The connection of a session as it is now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pulse {
+    /// And the servers have shown that they forgot nothing.
     pub(crate) is_connected: bool,
     /// Grows with every change, so that who looks away for a while sees that there was one. What was watched before a change is not watched any more.
     pub(crate) epoch: u64,
@@ -18,23 +20,48 @@ impl Link {
     /// Follows the connection until the session ends. The library tells every change to those who watch something, so the marker is watched; whether the server
     /// still knows of that watch does not matter.
     pub(crate) async fn follow_pulse(self: Arc<Self>, mut watcher: TreeWatcher) {
+        let mut is_unproven = false;
         loop {
             let news = tokio::select! {
                 biased;
                 () = self.over.begun() => return,
                 news = watcher.next() => news,
+                () = self.wait_for_proof(), if is_unproven => {
+                    is_unproven = false;
+                    self.pulse.send_modify(|pulse| pulse.is_connected = true);
+                    continue;
+                }
             };
             match news {
                 News::Session(Sign::Ended) => {
                     self.end(Why::Lost);
                     return;
                 }
-                News::Session(sign) => self.pulse.send_modify(|pulse| {
-                    pulse.is_connected = sign == Sign::Connected;
-                    pulse.epoch += 1;
-                }),
+                News::Session(sign) => {
+                    is_unproven = sign == Sign::Connected;
+                    self.pulse.send_modify(|pulse| {
+                        pulse.is_connected = false;
+                        pulse.epoch += 1;
+                    });
+                }
                 News::Node(_) => self.look_at_marker().await,
             }
+        }
+    }
+
+    /// Waits until the servers that it is connected to again have shown that they forgot nothing: before that, nothing else is said to them. What is only read grants nothing, so
+    /// an observer does not ask.
+    async fn wait_for_proof(self: &Arc<Self>) {
+        let mut backoff = Backoff::urgent();
+        while self.ttl.is_some() {
+            let Some(connection) = self.connection() else { return };
+            match self.prove(&connection).await {
+                // If it failed, the end of the session has begun.
+                Ok(_) => return,
+                Err(failure) => tracing::debug!(session = %self.id, %failure, "cannot prove anything yet"),
+            }
+            drop(connection);
+            backoff.wait(&*self.runtime).await;
         }
     }
 

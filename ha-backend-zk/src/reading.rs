@@ -43,6 +43,7 @@ impl Link {
     /// Reads a page once.
     pub(crate) async fn read_page(self: &Arc<Self>, page: &PageRead) -> Result<Listing, Failure> {
         let connection = self.connected(self.give_up_at()).await?;
+        let pulse = *self.pulse.borrow();
         let path = self.layout.collection(page.collection());
         let (barrier, children) =
             tokio::join!(biased; self.barrier(&connection), Box::pin(connection.children(&path)));
@@ -50,7 +51,12 @@ impl Link {
             self.end(Why::Lost);
             return Err(Failure::new(FailureKind::Ended, "the session has no marker any more"));
         }
-        self.page(&connection, page, children?).await
+        let listing = self.page(&connection, page, children?).await?;
+        if *self.pulse.borrow() != pulse {
+            // It may come from servers that have forgotten something.
+            return Err(Failure::new(FailureKind::Unknown, "the connection changed meanwhile"));
+        }
+        Ok(listing)
     }
 
     /// Reads a page of the collection that has these children.

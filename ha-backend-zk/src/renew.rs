@@ -1,7 +1,4 @@
-//! Renewals: proof of life to the majority of the servers.
-//!
-//! A server answers reads, and even `sync`, while it is cut off from the others, and the others may have ended the session long ago. Only a
-//! write that they agree to proves that it is there.
+//! Renewals: [proof of life](crate::history) to the majority of the servers.
 
 use std::sync::Arc;
 
@@ -26,7 +23,7 @@ impl Link {
             Ok(connection) => connection,
             Err(failure) => return Err(self.settled(failure, OPERATION).await),
         };
-        let renewed = self.barrier(&connection).await;
+        let renewed = self.prove(&connection).await;
         // Whoever ends the session waits for the connection.
         drop(connection);
         match renewed {
@@ -35,10 +32,7 @@ impl Link {
                 *deadline = (*deadline).max(sent + ttl);
                 Ok(Renewal::new(self.lineage()))
             }
-            Ok(false) => {
-                self.end(Why::Lost);
-                Err(Why::Lost.error(OPERATION))
-            }
+            Ok(false) => Err(self.over.why().unwrap_or(Why::Lost).error(OPERATION)),
             Err(failure) => Err(self.settled(failure, OPERATION).await),
         }
     }

@@ -9,6 +9,7 @@ mod dropped;
 mod links;
 mod members;
 mod removed;
+mod restore;
 mod security;
 mod site;
 #[path = "../support/wire.rs"]
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         commits::TESTS,
         dropped::TESTS,
         removed::TESTS,
+        restore::TESTS,
         security::TESTS,
     ];
     let trials = tests.into_iter().flatten().map(|&(name, test)| {
