@@ -27,6 +27,11 @@ pub(crate) fn open(url: &StoreUrl) -> Result<Arc<dyn Backend>, Error> {
             let config = ha_backend_local::LocalConfig::from_url(url)?;
             Ok(Arc::new(ha_backend_local::LocalBackend::new(config)))
         }
+        #[cfg(feature = "redis")]
+        Scheme::Redis | Scheme::Rediss | Scheme::RedisUnix => {
+            let config = ha_backend_redis::RedisConfig::from_url(url)?;
+            Ok(Arc::new(ha_backend_redis::RedisBackend::new(config)))
+        }
         #[cfg(feature = "zk")]
         Scheme::Zk | Scheme::Zks => {
             let config = ha_backend_zk::ZkConfig::from_url(url)?;
@@ -45,11 +50,14 @@ fn missing(scheme: Scheme) -> String {
         Scheme::Local => {
             format!("{scheme}: needs the feature `local` of ha-toolkit; build with it")
         }
+        Scheme::Redis | Scheme::Rediss | Scheme::RedisUnix => {
+            format!("{scheme}: needs the feature `redis` of ha-toolkit; build with it")
+        }
         Scheme::Zk | Scheme::Zks => {
             format!("{scheme}: needs the feature `zk` of ha-toolkit; build with it")
         }
         scheme => format!(
-            "this release has no backend for {scheme}: yet, only for memory:, which serves one process, local:, etcd: and zk:"
+            "this release has no backend for {scheme}: yet, only for memory:, which serves one process, local:, etcd:, zk: and one redis: server"
         ),
     }
 }
@@ -61,13 +69,7 @@ mod tests {
 
     #[test]
     fn a_scheme_without_a_backend_is_unsupported_and_says_what_there_is() {
-        for text in [
-            "redis://:trustno1@h",
-            "rediss://h",
-            "redis+sentinel://h/main",
-            "redis+cluster://h",
-            "redis+unix:///run/redis.sock",
-        ] {
+        for text in ["redis+sentinel://:trustno1@h/main", "redis+cluster://h"] {
             let error = open(&StoreUrl::parse(text).unwrap()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unsupported, "{text}");
             let message = error.to_string();
@@ -86,6 +88,29 @@ mod tests {
             let message = error.to_string();
             assert!(message.contains("feature `etcd`") && !message.contains("trustno1"), "{message}");
         }
+    }
+
+    #[cfg(not(feature = "redis"))]
+    #[test]
+    fn a_redis_server_without_the_feature_says_which_one_it_is() {
+        for text in ["redis://:trustno1@h", "rediss://h", "redis+unix:///run/redis.sock"] {
+            let error = open(&StoreUrl::parse(text).unwrap()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{text}");
+            let message = error.to_string();
+            assert!(message.contains("feature `redis`") && !message.contains("trustno1"), "{message}");
+        }
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn redis_is_opened_without_connecting_and_knows_its_options() {
+        for text in ["redis://:trustno1@h/2", "redis://h?hold=30s&prefix=x", "redis+unix:///no/such.sock"] {
+            let backend = open(&StoreUrl::parse(text).unwrap()).unwrap();
+            assert_eq!(backend.capabilities().backend, "redis");
+            assert!(!format!("{backend:?}").contains("trustno1"), "{backend:?}");
+        }
+        let error = open(&StoreUrl::parse("redis://h?pool=3").unwrap()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
     }
 
     #[cfg(not(feature = "local"))]

@@ -106,7 +106,7 @@ async fn what_cannot_be_connected_to_is_refused_with_its_kind() {
         (ha::builder(), "", ErrorKind::InvalidInput),
         (ha::builder(), "http://h", ErrorKind::InvalidInput),
         (ha::builder(), "memory:?ttl=1", ErrorKind::InvalidInput),
-        (ha::builder(), "redis://h", ErrorKind::Unsupported),
+        (ha::builder(), "redis+cluster://h", ErrorKind::Unsupported),
         (ha::builder().require(Scope::Hosts), "memory:refused", ErrorKind::Unsupported),
         (ha::builder().require(Scope::Processes), "memory:refused", ErrorKind::Unsupported),
         (ha::builder().ttl(Duration::ZERO), "memory:refused", ErrorKind::InvalidInput),

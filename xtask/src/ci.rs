@@ -12,6 +12,7 @@ pub(crate) const AFTER_VERIFY: &[Stage] = &[
 /// Only when named, while some of their cases fail now and then.
 const ON_REQUEST: &[Stage] = &[
     Stage { name: "etcd", budget: minutes(7), run: suite::etcd },
+    Stage { name: "redis", budget: minutes(10), run: suite::redis },
     Stage { name: "zk", budget: minutes(7), run: suite::zk },
 ];
 

@@ -36,7 +36,13 @@ enum Program {
     Binary(&'static str),
     /// A Java runtime with these archives of `usr/share/java`; the class to run is an argument.
     Java(&'static [&'static str]),
+    /// This file of the package, under another name beside it: what it does, depends on its name.
+    Renamed { file: &'static str, name: &'static str },
 }
+
+/// One program is the server, the sentinel, and the tool that looks at files. It comes with the administrator's tools, which bring no service.
+const REDIS: &str = "usr/bin/redis-check-rdb";
+const REDIS_LIBRARIES: &[&str] = &["libatomic", "libjemalloc", "liblzf", "libssl"];
 
 /// The package of a Java runtime.
 const JAVA: &str = "default-jre-headless";
@@ -102,6 +108,22 @@ const SERVERS: &[Tool] = &[
         release: None,
         program: Program::Binary("usr/bin/openssl"),
         version: &["version"],
+    },
+    Tool {
+        name: "redis-server",
+        package: "redis-tools",
+        libraries: REDIS_LIBRARIES,
+        release: None,
+        program: Program::Renamed { file: REDIS, name: "redis-server" },
+        version: &["--version"],
+    },
+    Tool {
+        name: "redis-sentinel",
+        package: "redis-tools",
+        libraries: REDIS_LIBRARIES,
+        release: None,
+        program: Program::Renamed { file: REDIS, name: "redis-sentinel" },
+        version: &["--version"],
     },
     Tool {
         name: "zookeeper",
@@ -179,6 +201,10 @@ fn get(workspace: &Workspace, tool: &Tool) -> Result<(), Failure> {
         println!("with the package lists of this machine: {failure}");
         Apt::with_own_lists(&tools)?.unpack(&root, tool.package, tool.libraries)?;
     }
+    if let Program::Renamed { file, name } = tool.program {
+        let (file, renamed) = (root.join(file), root.join(file).with_file_name(name));
+        fs::copy(&file, &renamed).map_err(Failure::because(format!("copy {}", file.display())))?;
+    }
     let launcher = tool.launcher(workspace);
     write_launcher(&launcher, &root, tool.program)?;
     if !tool.runs_from(&launcher) {
@@ -199,20 +225,26 @@ fn write_launcher(launcher: &Path, root: &Path, program: Program) -> Result<(), 
 }
 
 fn script(root: &Path, program: Program) -> String {
-    let root = root.display();
     match program {
-        // Debian's directory of libraries carries the name of the architecture.
-        Program::Binary(program) => format!(
-            "#!/bin/sh\nfor libraries in '{root}'/usr/lib/*-linux-*; do\n  \
-             LD_LIBRARY_PATH=\"$libraries${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}\"\ndone\n\
-             export LD_LIBRARY_PATH\nexec '{root}/{program}' \"$@\"\n"
-        ),
+        Program::Binary(program) => binary(root, Path::new(program)),
+        Program::Renamed { file, name } => binary(root, &Path::new(file).with_file_name(name)),
         Program::Java(archives) => {
+            let root = root.display();
             let archives: Vec<String> =
                 archives.iter().map(|archive| format!("{root}/usr/share/java/{archive}.jar")).collect();
             format!("#!/bin/sh\nexec java -cp '{}' \"$@\"\n", archives.join(":"))
         }
     }
+}
+
+/// Debian's directory of libraries carries the name of the architecture.
+fn binary(root: &Path, program: &Path) -> String {
+    let (root, program) = (root.display(), program.display());
+    format!(
+        "#!/bin/sh\nfor libraries in '{root}'/usr/lib/*-linux-*; do\n  \
+         LD_LIBRARY_PATH=\"$libraries${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}\"\ndone\n\
+         export LD_LIBRARY_PATH\nexec '{root}/{program}' \"$@\"\n"
+    )
 }
 
 #[cfg(test)]

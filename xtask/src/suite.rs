@@ -12,7 +12,7 @@ const THREADS: &str = "10";
 /// Suites that have a stage of their own: on files, and on real servers, where each case would be a process that finds out that there is nothing to do.
 const WITHOUT_STAGES: [&str; 2] = [
     "--filterset",
-    "not binary(/^(local_|etcd_|zk_)/) and not (package(ha-conformance) and test(/^servers::/))",
+    "not binary(/^(local_|etcd_|redis_|zk_)/) and not (package(ha-conformance) and test(/^servers::/))",
 ];
 
 const NO_PROTOC: &str = "the etcd backend cannot be built without protoc; `cargo xtask ci setup` unpacks it";
@@ -37,6 +37,12 @@ const ZK: &str = "zk_*";
 
 /// A case needs more of the machine there: three Java runtimes beside the nodes.
 const ZK_THREADS: &str = "10";
+
+/// The names of the test targets that run on Redis.
+const REDIS: &str = "redis_*";
+
+/// The tests of its launcher.
+const REDIS_TOOLS: &str = "servers::redis::";
 
 /// All targets but the benchmarks.
 const TARGETS: [&str; 4] = ["--lib", "--bins", "--tests", "--examples"];
@@ -83,7 +89,17 @@ pub(crate) fn etcd(workspace: &Workspace) -> Result<Verdict, Failure> {
         return Ok(Verdict::Skipped(NO_PROTOC.to_owned()));
     }
     let mut tools = workspace.cargo_on_all(&["test"])?;
-    command::run(tools.args(["--lib", "--", "servers::", "--skip", ZOOKEEPER, "--test-threads", THREADS]))?;
+    command::run(tools.args([
+        "--lib",
+        "--",
+        "servers::",
+        "--skip",
+        ZOOKEEPER,
+        "--skip",
+        REDIS_TOOLS,
+        "--test-threads",
+        THREADS,
+    ]))?;
     let mut backend = workspace.cargo_on_all(&["test", "--no-fail-fast"])?;
     command::run(backend.args(["--test", ETCD, "--", "--test-threads", SERVER_THREADS]))?;
     Ok(Verdict::Passed)
@@ -95,5 +111,14 @@ pub(crate) fn zk(workspace: &Workspace) -> Result<Verdict, Failure> {
     command::run(tools.args(["--lib", "--", ZOOKEEPER, "--test-threads", THREADS]))?;
     let mut backend = workspace.cargo_on_all(&["test", "--no-fail-fast"])?;
     command::run(backend.args(["--test", ZK, "--", "--test-threads", ZK_THREADS]))?;
+    Ok(Verdict::Passed)
+}
+
+/// All that runs on Redis, likewise.
+pub(crate) fn redis(workspace: &Workspace) -> Result<Verdict, Failure> {
+    let mut tools = workspace.cargo_on_all(&["test"])?;
+    command::run(tools.args(["--lib", "--", REDIS_TOOLS, "--test-threads", THREADS]))?;
+    let mut backend = workspace.cargo_on_all(&["test", "--no-fail-fast"])?;
+    command::run(backend.args(["--test", REDIS, "--", "--test-threads", SERVER_THREADS]))?;
     Ok(Verdict::Passed)
 }

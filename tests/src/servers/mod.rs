@@ -13,7 +13,7 @@
 //! | [`Proxy`] | a way to a server that can be cut, reset, held, delayed, made deaf or mute |
 //! | [`Gateway`] | a way to a gRPC server on which single requests are lost, held, answered late or never |
 //! | [`holder`], [`Scene`], [`Recorder`] | processes that hold things, what is done to them, and one history of it all |
-//! | [`etcd`], [`zookeeper`] | one server or several |
+//! | [`etcd`], [`redis`], [`zookeeper`] | one server or several |
 
 mod address;
 mod authority;
@@ -26,6 +26,7 @@ mod process;
 mod program;
 mod proxy;
 mod recorder;
+pub mod redis;
 mod scene;
 mod watchdog;
 pub mod zookeeper;

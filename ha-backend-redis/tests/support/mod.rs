@@ -1,0 +1,2 @@
+pub(crate) mod gateway;
+pub(crate) mod harness;
