@@ -128,6 +128,10 @@ fn tell(link: &Link, at: &mut Position, record: &Record) -> bool {
         return false;
     }
     at.revision = record.revision;
+    if record.ended.as_deref() == Some(link.id.as_str().as_bytes()) {
+        link.end(Why::Lost);
+        return true;
+    }
     if let Some(ttl) = record.opened {
         link.alarm.not_after(link.now() + ttl);
     }

@@ -7,7 +7,7 @@ use ha_core::spi::{Change, Collection, Name};
 
 use crate::answer::{digits, entry, name, stamp, strange};
 use crate::failure::Failure;
-use crate::keys::place_bytes;
+use crate::keys::{SESSION_BYTES, place_bytes};
 use crate::resp::Reply;
 
 /// A record of the log.
@@ -19,6 +19,8 @@ pub(crate) struct Record {
     pub(crate) changes: Vec<Changed>,
     /// A session was opened that may end as soon as this.
     pub(crate) opened: Option<Duration>,
+    /// The session that this ended.
+    pub(crate) ended: Option<Bytes>,
     /// A new history began.
     pub(crate) begins_history: bool,
 }
@@ -85,6 +87,7 @@ impl Record {
             before: digits(before)?,
             changes: Vec::new(),
             opened: None,
+            ended: None,
             begins_history: false,
         };
         let mut rest = Cursor(changes.clone());
@@ -97,6 +100,7 @@ impl Record {
     fn part(&mut self, kind: u8, rest: &mut Cursor) -> Result<(), Failure> {
         match kind {
             b'G' => self.begins_history = true,
+            b'E' => self.ended = Some(rest.exactly(SESSION_BYTES)?),
             b'S' => self.opened = Some(Duration::from_micros(rest.number(16)?)),
             b'P' => {
                 let (key, stored) = (rest.number(4)?, rest.number(5)?);
@@ -143,8 +147,12 @@ impl Cursor {
     }
 
     fn take(&mut self, length: u64) -> Result<Bytes, Failure> {
-        let length = usize::try_from(length).ok().filter(|length| *length <= self.0.len());
-        length.map(|length| self.0.split_to(length)).ok_or_else(|| strange("a record ends too early"))
+        self.exactly(usize::try_from(length).unwrap_or(usize::MAX))
+    }
+
+    fn exactly(&mut self, length: usize) -> Result<Bytes, Failure> {
+        let is_there = length <= self.0.len();
+        is_there.then(|| self.0.split_to(length)).ok_or_else(|| strange("a record ends too early"))
     }
 }
 
@@ -167,10 +175,11 @@ mod tests {
     #[test]
     fn a_record_tells_what_one_step_has_changed() {
         let changes =
-            b"P000400003\x01\x01cnxyzR0004\x01\x01cmD0004\x01\x01co0000000000000005S0000000002000000G";
+            b"E0123456789abcdef01234567P000400003\x01\x01cnxyzR0004\x01\x01cmD0004\x01\x01co0000000000000005S0000000002000000G";
         let records = Record::parse_all(answer(changes)).unwrap();
         let [record] = &records[..] else { panic!("{records:?}") };
         assert_eq!((record.revision, record.before), (9, 7));
+        assert_eq!(record.ended.as_deref(), Some(&b"0123456789abcdef01234567"[..]));
         assert_eq!((record.opened, record.begins_history), (Some(Duration::from_secs(2)), true));
         let found: Vec<_> = record.changes.iter().map(|one| (one.name.as_str(), one.what.clone())).collect();
         let expected = [("n", What::Put("xyz".into())), ("m", What::Long), ("o", What::Removed(5))];
@@ -180,7 +189,9 @@ mod tests {
 
     #[test]
     fn a_record_that_no_script_writes_is_refused() {
-        for changes in [&b"X"[..], b"P", b"P000400009\x01\x01cnxyz", b"D0001\x000000000000000005", b"S12"] {
+        for changes in
+            [&b"X"[..], b"P", b"P000400009\x01\x01cnxyz", b"D0001\x000000000000000005", b"S12", b"Eshort"]
+        {
             Record::parse_all(answer(changes)).expect_err(&format!("{changes:?}"));
         }
         assert_eq!(Record::parse_all(Reply::Nil).unwrap(), []);

@@ -134,7 +134,8 @@ local function finish(session)
     end
     if #changes > 0 then
         advance()
-        log(table.concat(changes))
+        -- First: whoever had it is told that it is over, not that somebody deleted what it owned.
+        log('E' .. session .. table.concat(changes))
     end
     return #owned
 end

@@ -136,6 +136,16 @@ impl Node {
     fn faults(&self) -> MutexGuard<'_, NodeFaults> {
         lock(&self.faults)
     }
+
+    /// Keeps the node from following the log for so long that it gives up its place there. One connection that breaks is no interruption.
+    async fn interrupt(&self) {
+        let tried = self.proxy.connections() + 5;
+        self.proxy.answer("-LOADING Redis is loading the dataset in memory\r\n");
+        while self.proxy.connections() < tried {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.proxy.heal();
+    }
 }
 
 impl NodeFaults {
@@ -189,7 +199,7 @@ impl Faults for RedisStore {
             Fault::Slow(node, delay) => site.node(&node).proxy.delay(delay, Duration::ZERO),
             Fault::FailRenewals(node) => site.node(&node).faults().fail_renewals = true,
             Fault::YieldAlways(node) => site.node(&node).faults().yield_always = true,
-            Fault::InterruptWatches(node) => site.node(&node).proxy.reset(),
+            Fault::InterruptWatches(node) => site.node(&node).interrupt().await,
             Fault::Expire(session) => site.expire(&session).await,
             Fault::Delete(namespace, key) => site.delete(&namespace, &key).await,
             other => panic!("not offered: {other:?}"),
