@@ -35,6 +35,8 @@
 //! | `memory:` `memory:name` | [`memory`] | the tasks and threads of one process | always there |
 //! | `local:///var/lib/ha.db` | a SQLite file on a local disk | the processes of one machine | `local` (its build needs a C compiler) |
 //! | `etcd://h1,h2,h3` `etcds://...` | an etcd cluster, 3.4 or later | everybody who reaches the cluster | `etcd` (its build needs `protoc`) |
+//! | `zk://h1,h2,h3/chroot` `zks://...` | a ZooKeeper server or ensemble, 3.6 or later | everybody who reaches it | `zk` (its build needs a C compiler) |
+//! | `redis://h` `rediss://h` `redis+unix:///socket` | one Redis or Valkey server | everybody who reaches it | `redis` (its build needs a C compiler) |
 //!
 //! The other schemes that [`StoreUrl`] knows are refused by [`Builder::connect`] until their backends exist.
 //! A backend of another repository is given to [`Coordinator::builder`] directly.

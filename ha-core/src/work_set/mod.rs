@@ -49,8 +49,8 @@ use state::{Answer, Request, State, Verdict};
 /// # async fn main() -> Result<(), ha_core::Error> {
 /// # let node = Coordinator::builder(Arc::new(MemoryBackend::new())).node("box-1").connect().await?;
 /// let work = node.work_set::<String>("executions")?;
-/// work.add("e-1", &"hash the file".to_string()).await?;
-/// work.add("e-1", &"hash the file".to_string()).await?;      // once more changes nothing
+/// assert!(work.add("e-1", &"hash the file".to_string()).await?.is_new());
+/// assert!(!work.add("e-1", &"hash the file".to_string()).await?.is_new());      // once more changes nothing
 ///
 /// for claim in work.claim(100).await? {
 ///     claim.complete(&claim.item().len()).await?;
