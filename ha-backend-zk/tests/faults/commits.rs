@@ -10,7 +10,7 @@ use ha_conformance::verbs::{Verbs, refused};
 use ha_core::spi::{Key, Naming, Session, Txn};
 use ha_core::{Effect, ErrorKind};
 
-use super::site::{self, LONG};
+use super::site::{self, LONG, Wrap};
 use super::{Test, wire};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -24,7 +24,12 @@ pub(crate) const TESTS: &[Test] = &[
 type Next = Arc<Mutex<Option<Fate>>>;
 
 /// A session whose ways to all servers obey `next`.
-async fn session(zookeeper: &ZooKeeper, next: &Next, options: &str) -> (Arc<dyn Session>, Vec<Gateway>) {
+async fn session(
+    zookeeper: &ZooKeeper,
+    next: &Next,
+    options: &str,
+    wrap: Wrap<'_>,
+) -> (Arc<dyn Session>, Vec<Gateway>) {
     let way = |member: &Member| {
         let next = Arc::clone(next);
         Gateway::start(member.client_address(), move |request| {
@@ -34,7 +39,7 @@ async fn session(zookeeper: &ZooKeeper, next: &Next, options: &str) -> (Arc<dyn 
     };
     let ways: Vec<Gateway> = zookeeper.members().iter().map(way).collect();
     let hosts: Vec<String> = ways.iter().map(|way| way.address().to_string()).collect();
-    let backend = site::connect(&format!("zk://{}/faults{options}", hosts.join(",")));
+    let backend = wrap(site::connect(&format!("zk://{}/faults{options}", hosts.join(","))));
     (site::session(&*backend, "node").await, ways)
 }
 
@@ -42,7 +47,7 @@ fn lost_replies() {
     let zookeeper = site::ensemble();
     site::runtime().block_on(async {
         let next = Next::default();
-        let (session, _ways) = session(&zookeeper, &next, "").await;
+        let (session, _ways) = session(&zookeeper, &next, "", &|backend| backend).await;
         let lose = || *next.lock().unwrap() = Some(Fate::LoseReply);
         kinds::survive_lost_replies(&*session, lose, || next.lock().unwrap().is_none()).await;
         session.close().await.unwrap();
@@ -50,12 +55,16 @@ fn lost_replies() {
 }
 
 fn late_copies() {
-    let zookeeper = site::ensemble();
+    late_copies_on(&site::ensemble(), &|backend| backend);
+}
+
+/// The test, on an ensemble and with a backend that is wrapped.
+pub(crate) fn late_copies_on(zookeeper: &ZooKeeper, wrap: Wrap<'_>) {
     site::runtime().block_on(async {
         let next = Next::default();
         // Behind a copy that is held, nothing gets through: another server is tried then.
-        let (session, _ways) = session(&zookeeper, &next, "?timeout=300ms").await;
-        let judge = site::session(&*site::connect(&site::url(&zookeeper)), "judge").await;
+        let (session, _ways) = session(zookeeper, &next, "?timeout=300ms", wrap).await;
+        let judge = site::session(&*site::connect(&site::url(zookeeper)), "judge").await;
         let gate = Gate::default();
         let hold = || *next.lock().unwrap() = Some(Fate::Hold(gate.clone()));
         let arrive = async {

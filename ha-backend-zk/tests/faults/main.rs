@@ -3,6 +3,7 @@
 //! Each test has an ensemble of its own. Holders are processes of their own, and their histories go through the checkers of the suite.
 #![expect(clippy::unwrap_used, reason = "a trial fails by panicking")]
 
+mod broken;
 mod commits;
 mod cut_off;
 mod dropped;
@@ -26,7 +27,7 @@ const THREADS: usize = 3;
 type Test = (&'static str, fn());
 
 fn main() -> ExitCode {
-    if let Some(ended) = holder::main(site::connect) {
+    if let Some(ended) = holder::main(broken::connect) {
         return ended;
     }
     let mut arguments = Arguments::from_args();
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         removed::TESTS,
         restore::TESTS,
         security::TESTS,
+        broken::TESTS,
     ];
     let trials = tests.into_iter().flatten().map(|&(name, test)| {
         Trial::ignorable_test(name, move || match site::missing() {

@@ -53,9 +53,17 @@ pub(crate) fn connect(url: &str) -> Arc<dyn Backend> {
     Arc::new(ZkBackend::new(ZkConfig::from_url(&url).unwrap()))
 }
 
+/// What makes another backend of a backend.
+pub(crate) type Wrap<'a> = &'a dyn Fn(Arc<dyn Backend>) -> Arc<dyn Backend>;
+
 /// Where holders find the ensemble.
 pub(crate) fn scene(zookeeper: &ZooKeeper) -> Scene {
-    Scene::new(Site::new(url(zookeeper), NAMESPACE, TTL))
+    scene_at(url(zookeeper))
+}
+
+/// Holders that find the ensemble at `url`.
+pub(crate) fn scene_at(url: String) -> Scene {
+    Scene::new(Site::new(url, NAMESPACE, TTL))
 }
 
 /// What histories on a busy machine are judged by. Tight is what must never happen; what must happen may be late.

@@ -13,10 +13,12 @@
 //! | [`Proxy`] | a way to a server that can be cut, reset, held, delayed, made deaf or mute |
 //! | [`Gateway`] | a way to a gRPC server on which single requests are lost, held, answered late or never |
 //! | [`holder`], [`Scene`], [`Recorder`] | processes that hold things, what is done to them, and one history of it all |
+//! | [`broken`] | backends with a defect, to see that tests catch it |
 //! | [`etcd`], [`redis`], [`zookeeper`] | one server or several |
 
 mod address;
 mod authority;
+pub mod broken;
 pub mod etcd;
 mod folder;
 mod gateway;
