@@ -25,8 +25,8 @@ At the end the output files alone are verified. Exit code: 0 passed, 1 verificat
 Usage: platform [OPTIONS]
 
   --json            show events as JSON lines, then the verdict as a JSON object
-  --url URL         the store: local:///folder/ha.db, or etcd://127.0.0.1:2379 (build with --features etcd);
-                    default: a temporary file
+  --url URL         the store: local:///folder/ha.db, etcd://127.0.0.1:2379 (build with --features etcd), or
+                    zk://127.0.0.1:2181/platform (build with --features zk); default: a temporary file
   --ttl SECONDS     how long the others wait for a dead node: 0.5 to 10, default 2
   --patience SECONDS
                     how much later than usual a take-over may be, since servers of the store are lost meanwhile: 0 to 60, default 0
