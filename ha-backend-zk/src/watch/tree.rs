@@ -1,6 +1,6 @@
 //! The watch of a collection: the server tells the names of what changes, and the nodes are read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ha_core::spi::{Change, Collection, Entry, Name};
@@ -98,8 +98,24 @@ impl TreeWatch {
     ) -> Result<(), Failure> {
         let children = children.unwrap_or_default();
         let names: Vec<Name> = children.names.iter().filter_map(|node| keys::name(node)).collect();
-        let nodes = link.read_all(connection, &self.path, &names).await?;
-        let modified = nodes.iter().map(|(_, node)| node.stat.modified);
+        let mut nodes: BTreeMap<Name, Node> =
+            link.read_all(connection, &self.path, &names).await?.into_iter().collect();
+        // A transaction between the two looks may show in one entry and not in another one that it created: then what it changed is read again.
+        for _ in 0..ROUNDS_MAX {
+            tokio::task::yield_now().await;
+            let Some(changed) = self.dirty.take() else { break };
+            let Changed::These(changed) = changed else {
+                return Err(Failure::new(FailureKind::Refused, "more changes than can be told apart"));
+            };
+            let changed: Vec<Name> = changed.into_iter().collect();
+            for (name, node) in link.read_each(connection, &self.path, &changed).await? {
+                match node {
+                    Some(node) => drop(nodes.insert(name, node)),
+                    None => drop(nodes.remove(&name)),
+                }
+            }
+        }
+        let modified = nodes.values().map(|node| node.stat.modified);
         let modified: Vec<u64> = modified.chain([children.changed]).collect();
         modified.iter().for_each(|modified| link.saw(*modified));
         view.replace(nodes.iter().map(|(name, node)| entry(collection.key(name.clone()), node)));
