@@ -65,7 +65,8 @@ async fn filled(node: &Coordinator, items: usize) -> Result<WorkSet<u64>, Error>
 /// Eight workers, each a node of its own, claim and complete a hundred items at a time.
 async fn claim_and_complete(items: usize) -> Result<f64, Error> {
     let backend = MemoryBackend::new();
-    let work = filled(&node(&backend, "adder").await?, items).await?;
+    let adder = node(&backend, "adder").await?;
+    let work = filled(&adder, items).await?;
     let mut tasks = tokio::task::JoinSet::new();
     let started = now();
     for at in 0..WORKERS {
@@ -93,7 +94,8 @@ async fn claim_and_complete(items: usize) -> Result<f64, Error> {
 /// The median time of a claim of a hundred items, of so many.
 async fn claim_latency(items: usize) -> Result<f64, Error> {
     let backend = MemoryBackend::new();
-    let work = filled(&node(&backend, "adder").await?, items).await?;
+    let adder = node(&backend, "adder").await?;
+    let work = filled(&adder, items).await?;
     let mut times = Vec::new();
     for _ in 0..300 {
         let started = now();
