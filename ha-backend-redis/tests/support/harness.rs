@@ -141,9 +141,12 @@ impl Node {
     async fn interrupt(&self) {
         let tried = self.proxy.connections() + 5;
         self.proxy.answer("-LOADING Redis is loading the dataset in memory\r\n");
-        while self.proxy.connections() < tried {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let until_tried = async {
+            while self.proxy.connections() < tried {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), until_tried).await.unwrap();
         self.proxy.heal();
     }
 }

@@ -62,7 +62,7 @@ impl Group {
     }
 
     /// The group that another recipe, `kind`, stands on. Whoever acts as a member has another entry in `acts`: the member's own is deleted only while that is there, or once the recipe has said that
-    /// it [ceased](Self::ceaser) to act.
+    /// it [ceased](Self::tell_ceased) to act.
     pub(crate) fn of(
         kind: &'static str,
         view: &'static str,
@@ -85,7 +85,7 @@ impl Group {
     }
 
     /// Tells the group that nobody acts any more as the member of an entry that [is gone](Presence::Gone).
-    pub(crate) fn ceaser(&self) -> impl Fn(Stamp) + Send + Sync + 'static {
+    pub(crate) fn tell_ceased(&self) -> impl Fn(Stamp) + Send + Sync + 'static {
         let weak = Arc::downgrade(&self.engine);
         move |member| {
             weak.upgrade().into_iter().for_each(|engine| engine.request(Request::Ceased(member.clone())))

@@ -42,7 +42,7 @@ impl Partitions {
                 Presence::Gone(stamp) => Request::Gone(stamp),
             });
         });
-        self.engine.ports.when_ceased(self.group.ceaser());
+        self.engine.ports.when_ceased(self.group.tell_ceased());
         let membership = self.group.join(self.profile.clone()).await?;
         let (count, replaces) = (self.count, self.replaces.clone());
         self.engine.request(Request::Begin { count, replaces });
