@@ -62,6 +62,7 @@ impl Link {
         loop {
             // Nothing of it is under way here.
             self.check(OPERATION)?;
+            self.lineage().admit(plan.txn())?;
             let fence = self.fence.load(Ordering::Acquire);
             let request = plan.request(&self.layout, &self.record, fence, number);
             let failure = match self.caller.txn(request).await {

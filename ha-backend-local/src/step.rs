@@ -121,6 +121,7 @@ impl<'a> Step<'a> {
     /// Commits a valid transaction of the session `number` in `namespace`.
     pub(crate) fn commit(&mut self, number: Number, namespace: &Name, txn: &Txn) -> Result<Outcome, Failure> {
         self.require_alive(number, "commit")?;
+        self.lineage().admit(txn)?;
         if txn.is_granting() && self.is_holding() {
             return Err(Error::new(ErrorKind::Recovering, "commit")
                 .because("the file was replaced by another one, and grants of the old one may still be believed in; try again later")

@@ -19,6 +19,8 @@ pub(crate) enum Status {
     Fenced,
     /// Nothing is granted for now.
     Held,
+    /// It was asked for in an earlier history.
+    Older,
     /// A guard was not satisfied.
     Conflict,
     /// A session has this id.
@@ -48,6 +50,7 @@ impl Answer {
                 b"LOST" => Status::Lost,
                 b"FENCED" => Status::Fenced,
                 b"HELD" => Status::Held,
+                b"OLDER" => Status::Older,
                 b"CONFLICT" => Status::Conflict,
                 b"TAKEN" => Status::Taken,
                 _ => return Err(strange("it ends as no release of a script does")),

@@ -41,6 +41,7 @@ impl Link {
         loop {
             // Nothing of it is under way here.
             self.over.check(OPERATION)?;
+            self.lineage().admit(plan.txn())?;
             let epoch = self.epoch.load(Ordering::Acquire);
             let call = plan.call(&self.id, epoch, slot.number);
             let decided = match self.call(&self.requests, &call).await {
@@ -57,6 +58,7 @@ impl Link {
                     continue;
                 }
                 Ok(Decided::Held) => return Err(self.held()),
+                Ok(Decided::Outdated) => continue,
                 Ok(Decided::Over) => return Err(lost(self.end(Why::Lost))),
                 Err(failure) => failure,
             };

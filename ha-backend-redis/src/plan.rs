@@ -27,6 +27,8 @@ pub(crate) enum Decided {
     Fenced(u64),
     /// Nothing was done: nothing is granted for now.
     Held,
+    /// Nothing was done: it was asked for in an earlier history, as whoever answers has learned.
+    Outdated,
     /// Nothing was done: the session is over.
     Over,
 }
@@ -68,6 +70,7 @@ impl Plan {
         let call = Call::new(Script::Commit).of(Some(session));
         let call = call.with(digits(epoch)).with(format!("{slot:04}")).with(digits(self.operation));
         let call = call.with(if self.txn.is_granting() { "1" } else { "0" });
+        let call = call.with(digits(self.txn.history().unwrap_or(0)));
         let call = call.with(self.guards.len().to_string());
         let call = self.guards.iter().fold(call, |call, condition| condition.arguments(call));
         let call = call.with(self.txn.operations().len().to_string());
@@ -93,6 +96,7 @@ impl Plan {
             }
             Status::Fenced => Decided::Fenced(answer.epoch()?),
             Status::Held => Decided::Held,
+            Status::Older => Decided::Outdated,
             Status::Lost | Status::Taken => Decided::Over,
         })
     }

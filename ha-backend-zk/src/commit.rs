@@ -69,6 +69,7 @@ impl Link {
         loop {
             // Nothing of it is under way here.
             self.check(OPERATION)?;
+            self.lineage().admit(plan.txn())?;
             let connection = match self.connected(give_up).await {
                 Ok(connection) => connection,
                 Err(failure) => return Err(self.settled(failure, OPERATION).await),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::runtime::Instant;
+use crate::spi::Lineage;
 
 /// What went wrong with an operation of the toolkit or of a backend.
 ///
@@ -19,6 +20,7 @@ struct Inner {
     subject: String,
     reason: String,
     until: Option<Instant>,
+    lineage: Option<Lineage>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -75,6 +77,7 @@ impl Error {
             subject: String::new(),
             reason: String::new(),
             until: None,
+            lineage: None,
             source: None,
         }))
     }
@@ -104,6 +107,14 @@ impl Error {
     #[must_use]
     pub fn with_until(mut self, until: Instant) -> Self {
         self.0.until = Some(until);
+        self
+    }
+
+    /// Tells of the history that the store is in: it is news to whoever asked. Sets [`until`](Self::until) to its hold.
+    #[must_use]
+    pub fn with_lineage(mut self, lineage: Lineage) -> Self {
+        self.0.lineage = Some(lineage);
+        self.0.until = lineage.hold_until();
         self
     }
 
@@ -144,6 +155,12 @@ impl Error {
         self.0.until
     }
 
+    /// The history that the store is in, if the error tells of it.
+    #[must_use]
+    pub fn lineage(&self) -> Option<Lineage> {
+        self.0.lineage
+    }
+
     /// Whether trying again later, unchanged, can succeed: the backend was unreachable or recovering.
     #[must_use]
     pub fn is_transient(&self) -> bool {
@@ -165,6 +182,7 @@ impl Error {
             subject: inner.subject.clone(),
             reason,
             until: inner.until,
+            lineage: inner.lineage,
             source: None,
         }))
     }

@@ -1,8 +1,10 @@
 -- A transaction: all guards, then all operations, then what is read back.
-local session, epoch, slot, operation, is_granting = take(), take(), take(), take(), take() == '1'
+local session, epoch, slot, operation, is_granting, asked = take(), take(), take(), take(), take() == '1', take()
 if not is_alive(session) then return answer('LOST') end
 local row = call('HGET', SESSIONS, session)
 if sub(row, 1, 16) ~= epoch then return answer('FENCED', tonumber(sub(row, 1, 16))) end
+-- Its guards do not tell: what they ask for may have been brought back.
+if asked ~= NEVER and asked < generation then return answer('OLDER') end
 if is_granting and is_holding then return answer('HELD') end
 
 local found = {}

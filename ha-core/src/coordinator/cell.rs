@@ -33,11 +33,11 @@ impl<R> Item<R> {
                 Some(*lineage)
             }
             Self::Committed { outcome: Ok(outcome), .. } => Some(outcome.lineage()),
+            Self::Committed { outcome: Err(error), .. } => error.lineage(),
             Self::Listed { listing: Ok(listing), .. } => Some(listing.lineage()),
             Self::Watched { event, .. } => lineage_of(event),
             Self::Signal(Signal::SessionDown { .. } | Signal::Closing)
             | Self::Request(_)
-            | Self::Committed { .. }
             | Self::Listed { .. }
             | Self::Tick { .. } => None,
         }

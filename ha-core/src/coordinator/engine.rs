@@ -103,7 +103,7 @@ impl<D: Driver> Engine<D> {
         match (output, life) {
             (Output::Deliver(delivery), life) => D::deliver(self, delivery, life),
             (Output::Reconciled, _) => self.hub.reconciled(self.id, lineage.generation()),
-            (Output::Commit { tag, txn }, Some(life)) => self.commit(tag, txn, life),
+            (Output::Commit { tag, txn }, Some(life)) => self.commit(tag, txn.asked_in(lineage), life),
             (Output::List { tag, collection, page }, Some(life)) => self.list(tag, collection, page, life),
             (Output::Watch { slot, target }, Some(life)) => self.watch(slot, target, life),
             (Output::Unwatch { slot }, _) => self.unwatch(slot),

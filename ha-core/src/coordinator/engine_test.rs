@@ -6,9 +6,10 @@ use crate::coordinator::format::Format;
 use crate::coordinator::hub::{Identity, Signal};
 use crate::coordinator::model_test::{Manual, Unreliable};
 use crate::coordinator::{Context, Driver, Hub, Input, Lifetime, Machine, Output};
-use crate::names::Name;
+use crate::memory::MemoryBackend;
+use crate::names::{Collection, Key, Name};
 use crate::runtime::{Instant, Runtime};
-use crate::spi::{Backend, Lineage, Listing, Revision, Session, SessionRequest};
+use crate::spi::{Backend, Lineage, Listing, Revision, Session, SessionRequest, Txn};
 use crate::sync::lock;
 
 /// What the probe was told, in one word each.
@@ -28,6 +29,8 @@ enum Wish {
     Busy(bool),
     Wake(Instant),
     Reconcile,
+    /// To write something.
+    Write,
 }
 
 impl Machine for Probe {
@@ -61,7 +64,15 @@ impl Machine for Probe {
                 out.push(Output::Reconciled);
                 "reconcile".into()
             }
-            Input::Committed { .. } | Input::Watched { .. } => "other".into(),
+            Input::Request(Wish::Write) => {
+                out.push(Output::Commit { tag: 1, txn: Txn::new().create(note(), "") });
+                "write".into()
+            }
+            Input::Committed { outcome, .. } => match outcome {
+                Ok(_) => "committed".into(),
+                Err(error) => format!("{:?}", error.kind()),
+            },
+            Input::Watched { .. } => "watched".into(),
         };
         lock(&self.diary).push(word);
     }
@@ -86,6 +97,7 @@ struct Desk {
     hub: Arc<Hub>,
     session: Arc<dyn Session>,
     engine: Option<Arc<Engine<Probe>>>,
+    memory: MemoryBackend,
     diary: Diary,
     /// The latest session.
     life: Mutex<Option<Arc<Lifetime>>>,
@@ -93,6 +105,10 @@ struct Desk {
 
 fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
+}
+
+fn note() -> Key {
+    Collection::parse(&["notes"]).unwrap().key(name("a"))
 }
 
 impl Desk {
@@ -108,7 +124,7 @@ impl Desk {
         let diary = Diary::default();
         let probe = Probe { diary: Arc::clone(&diary), busy: false, wake: None, prompt };
         let engine = Some(Engine::start(&hub, probe, ()));
-        Self { runtime, hub, session, engine, diary, life: Mutex::default() }
+        Self { runtime, hub, session, engine, memory: backend.memory, diary, life: Mutex::default() }
     }
 
     fn engine(&self) -> &Arc<Engine<Probe>> {
@@ -300,4 +316,18 @@ fn wake_ups_do_not_pile_up() {
     }
     assert!(desk.diary().iter().filter(|word| *word == "tick").count() >= 50);
     assert_eq!(desk.runtime.tasks("tick"), 1);
+}
+
+#[test]
+fn what_a_machine_asks_for_is_bound_to_the_history_that_it_has_seen() {
+    let desk = Desk::new(true);
+    desk.engine().feed(Item::Signal(desk.up(1, Lineage::default())));
+    desk.memory.faults().forget("n", 0, Duration::ZERO);
+    desk.diary();
+    // The store has begun another history, and the engine has not heard of it.
+    desk.engine().request(Wish::Write);
+    assert_eq!(desk.diary(), ["write", "discontinuity", "Recovering"]);
+    assert_eq!(desk.memory.entries("n", note().collection()), []);
+    desk.engine().request(Wish::Write);
+    assert_eq!(desk.diary(), ["write", "committed"]);
 }

@@ -251,6 +251,7 @@ impl Hub {
         if error.kind() == ErrorKind::SessionLost {
             self.control(Control::SessionLost { epoch });
         }
+        error.lineage().into_iter().for_each(|lineage| self.observe(lineage));
     }
 
     // Discontinuity ---------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ impl Namespace {
         txn: &Txn,
         wakes: &mut Wakes,
     ) -> Result<Outcome, Error> {
+        self.lineage().admit(txn)?;
         if let Some(until) = self.hold_until()
             && txn.is_granting()
         {

@@ -74,6 +74,7 @@ pub trait Session: Send + Sync + fmt::Debug + 'static {
     /// # Guarantees
     /// * All guards hold at one instant, at which all operations are applied; or nothing is, ever.
     /// * Guarded by this session being alive, for everything, persistent writes included.
+    /// * A transaction that was [asked in](Txn::asked_in) an earlier history than the one that the store is in, as far as the store itself can tell, is not applied.
     /// * A lost reply is resolved inside: no copy of the request is applied twice or later than the answer.
     /// * Read-backs show the state at or after the commit, its own writes included.
     /// * `created` and `modified` of what it wrote are its revision, larger than every earlier one of the namespace.

@@ -81,6 +81,7 @@ pub struct Txn {
     operations: Vec<Operation>,
     reads: Vec<ReadBack>,
     granting: bool,
+    history: Option<u64>,
 }
 
 impl Txn {
@@ -158,6 +159,19 @@ impl Txn {
     pub fn granting(mut self) -> Self {
         self.granting = true;
         self
+    }
+
+    /// Binds it to the history that `lineage` tells of: it is decided from what was seen in that one, and is refused once the store
+    /// has begun a later one. Without this it is taken in any.
+    pub fn asked_in(mut self, lineage: Lineage) -> Self {
+        self.history = Some(lineage.generation());
+        self
+    }
+
+    /// The generation that it was [asked in](Self::asked_in), if it is bound to one.
+    #[must_use]
+    pub fn history(&self) -> Option<u64> {
+        self.history
     }
 
     /// The explicit guards.

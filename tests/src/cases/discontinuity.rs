@@ -25,6 +25,7 @@ crate::case::cases! {
     revisions_go_on_above_the_forgotten_ones { guarantee: "G44", needs: [FORGET] }
     a_forgotten_creation_satisfies_no_guard { guarantee: "G44", needs: [FORGET] }
     a_session_that_was_forgotten_is_over { guarantee: "G44", needs: [FORGET] }
+    what_was_asked_for_in_an_earlier_history_is_refused { guarantee: "G47", needs: [FORGET] }
 }
 
 /// Forgets what was committed since [`Fault::Record`], and holds grants back for `ttls`.
@@ -221,4 +222,21 @@ async fn a_session_that_was_forgotten_is_over(cx: Context) {
     assert_eq!(error.kind(), ErrorKind::SessionLost, "{error}");
     assert_eq!(kept.all(&cx.collection("c")).await, []);
     kept.renew().await.unwrap();
+}
+
+async fn what_was_asked_for_in_an_earlier_history_is_refused(cx: Context) {
+    let session = cx.session().await;
+    let before = session.renew().await.unwrap().lineage;
+    let stamp = session.put(&cx.key("c", "plan"), "1").await;
+    cx.inject(Fault::Record).await;
+    drop(session.apply(Txn::new().update(stamp.clone(), "2")).await);
+    forget(&cx, LONG).await;
+    // Decided before "2" was written, and late: what it compares is there again.
+    let late = Txn::new().update(stamp.clone(), "late");
+    let error = session.fail(late.clone().asked_in(before)).await;
+    assert_eq!((error.kind(), error.effect()), (ErrorKind::Recovering, Effect::NotApplied), "{error}");
+    assert_eq!(session.read(&cx.key("c", "plan")).await.unwrap().value(), "1");
+    let now = session.renew().await.unwrap().lineage;
+    session.apply(late.asked_in(now)).await;
+    assert_eq!(session.read(&cx.key("c", "plan")).await.unwrap().value(), "late");
 }

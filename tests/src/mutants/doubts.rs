@@ -33,6 +33,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         Arc::new(Strict)
     }),
     Mutant::new(
+        "a_late_request_of_an_earlier_history_is_applied",
+        "discontinuity::what_was_asked_for_in_an_earlier_history_is_refused",
+        || Arc::new(Timeless),
+    ),
+    Mutant::new(
         "renewals_hide_a_discontinuity",
         "discontinuity::every_answer_carries_the_new_generation",
         || Arc::new(Hiding { renewals: true }),
@@ -126,6 +131,17 @@ impl Defect for Strict {
     async fn commit(&self, session: &Arc<dyn Session>, txn: Txn) -> Result<Outcome, Error> {
         let granting = rebuild(&txn, txn.guards().to_vec(), txn.operations().to_vec()).granting();
         session.commit(granting).await
+    }
+}
+
+/// Applies what was asked for in whatever history.
+#[derive(Debug)]
+struct Timeless;
+
+#[async_trait]
+impl Defect for Timeless {
+    async fn commit(&self, session: &Arc<dyn Session>, txn: Txn) -> Result<Outcome, Error> {
+        session.commit(txn.asked_in(Lineage::new(u64::MAX))).await
     }
 }
 

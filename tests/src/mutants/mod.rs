@@ -228,7 +228,9 @@ impl Session for MutantSession {
 
 /// The transaction with other guards, operations and read-backs.
 fn rebuild(txn: &Txn, guards: Vec<ha_core::spi::Guard>, operations: Vec<ha_core::spi::Operation>) -> Txn {
-    let empty = if txn.is_granting() { Txn::new().granting() } else { Txn::new() };
+    let unbound = if txn.is_granting() { Txn::new().granting() } else { Txn::new() };
+    let bound = |generation| unbound.clone().asked_in(ha_core::spi::Lineage::new(generation));
+    let empty = txn.history().map_or_else(|| unbound.clone(), bound);
     let guarded = guards.into_iter().fold(empty, Txn::guard);
     let operating = operations.into_iter().fold(guarded, Txn::operation);
     txn.reads().iter().fold(operating, |txn, read| txn.read_back(read.collection.clone(), read.page.clone()))

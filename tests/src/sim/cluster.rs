@@ -95,7 +95,7 @@ impl Cluster {
         let counters = Arc::new(Counters::default());
         let network = Network::new(&world, plan.weather, &counters);
         let nemesis = world.add_node(Clock::default());
-        let recorder = Recorder::new(&world, nemesis, &counters, plan.weather.lose_reply == 0);
+        let recorder = Recorder::new(&world, nemesis, &counters, plan.weather.holds_nothing_up());
         if plan.faults.iter().any(|(kind, _)| *kind == FaultKind::Forget) {
             server.memory().faults().record();
         }

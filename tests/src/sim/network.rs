@@ -38,6 +38,12 @@ impl Weather {
             fast_max: Duration::from_millis(2),
         }
     }
+
+    /// Whether no message is lost or slow, on purpose.
+    #[must_use]
+    pub(super) fn holds_nothing_up(&self) -> bool {
+        [self.lose_request, self.lose_reply, self.slow] == [0; 3]
+    }
 }
 
 /// The network between all nodes and the store.

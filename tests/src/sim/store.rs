@@ -253,9 +253,10 @@ impl Client {
     }
 
     fn received_error(&self, error: Error) -> Error {
-        match error.until() {
-            None => error,
-            Some(until) => {
+        match (error.lineage(), error.until()) {
+            (Some(lineage), _) => error.with_lineage(self.wire.server.lineage_for(lineage, &*self.runtime)),
+            (None, None) => error,
+            (None, Some(until)) => {
                 let remaining = until.saturating_since(self.wire.server.now());
                 error.with_until(self.runtime.now() + remaining)
             }

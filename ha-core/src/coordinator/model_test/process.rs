@@ -292,7 +292,9 @@ impl<M: Play> Process<M> {
 
     fn carry_out(&mut self, output: Output<M::Delivery>) {
         match output {
-            Output::Commit { tag, txn } => self.requests.push(Request::Commit { tag, txn, answer: None }),
+            Output::Commit { tag, txn } => {
+                self.requests.push(Request::Commit { tag, txn: txn.asked_in(self.lineage), answer: None })
+            }
             Output::List { tag, collection, page } => {
                 self.requests.push(Request::List { tag, collection, page, answer: None });
             }

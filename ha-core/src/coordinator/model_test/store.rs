@@ -36,7 +36,7 @@ pub(crate) struct Store {
     lineage: Lineage,
     /// Who made each commit.
     authors: BTreeMap<u64, SessionId>,
-    /// Whether the store leaves it to its clients to grant nothing during a hold.
+    /// Whether the store leaves it to its clients to grant nothing during a hold, and to know in which history it is.
     pub(crate) trusts_clients: bool,
 }
 
@@ -103,6 +103,9 @@ impl Store {
     pub(crate) fn commit(&mut self, session: &SessionId, txn: &Txn, now: Instant) -> Result<Outcome, Error> {
         if !self.is_alive(session) {
             return Err(Error::new(ErrorKind::SessionLost, "commit"));
+        }
+        if !self.trusts_clients {
+            self.lineage.admit(txn)?;
         }
         let hold = self.lineage.hold_until().filter(|until| now < *until && !self.trusts_clients);
         if let (Some(until), true) = (hold, txn.is_granting()) {

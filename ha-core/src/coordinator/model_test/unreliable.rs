@@ -27,7 +27,7 @@ pub(crate) struct Connection {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Unreliable {
-    memory: MemoryBackend,
+    pub(crate) memory: MemoryBackend,
     pub(crate) connection: Arc<Connection>,
 }
 

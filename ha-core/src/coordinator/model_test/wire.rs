@@ -46,6 +46,7 @@ impl Request {
     pub(super) fn lineage(&self) -> Option<Lineage> {
         match self {
             Self::Commit { answer: Some(Ok(outcome)), .. } => Some(outcome.lineage()),
+            Self::Commit { answer: Some(Err(error)), .. } => error.lineage(),
             Self::List { answer: Some(Ok(listing)), .. } => Some(listing.lineage()),
             _ => None,
         }

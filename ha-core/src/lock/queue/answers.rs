@@ -78,6 +78,11 @@ impl Queue {
     }
 
     pub(super) fn on_create_failed(&mut self, error: &Error, now: Instant, out: &mut Outputs) {
+        let is_held_back = error.until().is_some_and(|until| until > now);
+        if error.lineage().is_some() && !is_held_back {
+            // Nobody had heard yet that the store went back, and that is over: it is asked for again, in the history that there is now.
+            return;
+        }
         match error.kind() {
             ErrorKind::Unavailable | ErrorKind::Recovering | ErrorKind::SessionLost | ErrorKind::Timeout => {
                 self.reject_impatient(out, error);
