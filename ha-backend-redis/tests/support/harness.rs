@@ -1,6 +1,6 @@
 //! The suite on Redis: one server for all cases, and for each node of each case its own way to it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -10,9 +10,13 @@ use ha_backend_redis::{RedisBackend, RedisConfig};
 use ha_conformance::servers::redis::Redis;
 use ha_conformance::servers::{Direction, Proxy};
 use ha_conformance::{CommitFault, Fault, FaultKind, Faults, Harness, Missing, Store};
+use ha_core::Error;
 use ha_core::runtime::TokioRuntime;
-use ha_core::spi::{Backend, Key, Name, Outcome, Page, Session, SessionId, SessionRequest, Txn};
+use ha_core::spi::{
+    Backend, Capabilities, Key, Name, Outcome, Page, Session, SessionId, SessionRequest, Txn,
+};
 
+use super::forget;
 use super::gateway::{Fate, Gateway, Kind};
 
 /// How long a commit of a node that always yields takes before its effect, so that polls fall before it as well as after it.
@@ -44,7 +48,11 @@ impl Harness for RedisHarness {
     fn store(&self) -> Result<Arc<dyn Store>, Missing> {
         let start = || Redis::builder().start().map(Arc::new);
         let redis = Arc::clone(self.server.get_or_init(start).as_ref().map_err(Clone::clone)?);
-        Ok(Arc::new(RedisStore(Arc::new(Site { redis, nodes: Mutex::default() }))))
+        Ok(Arc::new(RedisStore(Arc::new(Site {
+            redis,
+            nodes: Mutex::default(),
+            namespaces: Mutex::default(),
+        }))))
     }
 
     fn ttl(&self) -> Duration {
@@ -64,6 +72,8 @@ struct RedisStore(Arc<Site>);
 struct Site {
     redis: Arc<Redis>,
     nodes: Mutex<BTreeMap<Name, Arc<Node>>>,
+    /// What the case has used.
+    namespaces: Mutex<BTreeSet<Name>>,
 }
 
 /// The way of one node to the server, and what happens on it. The gateway decides about commands; the proxy in front of it is what the node connects to.
@@ -170,7 +180,8 @@ impl NodeFaults {
 
 impl Store for RedisStore {
     fn connect(&self, node: &Name) -> Arc<dyn Backend> {
-        self.0.backend(self.0.node(node).proxy.address())
+        let backend = self.0.backend(self.0.node(node).proxy.address());
+        Arc::new(Noting { backend, site: Arc::clone(&self.0) })
     }
 
     fn faults(&self) -> Option<Arc<dyn Faults>> {
@@ -178,10 +189,29 @@ impl Store for RedisStore {
     }
 }
 
+/// The backend of a node. It notes which namespaces are used, which is what the server can forget.
+#[derive(Debug)]
+struct Noting {
+    backend: Arc<dyn Backend>,
+    site: Arc<Site>,
+}
+
+#[async_trait]
+impl Backend for Noting {
+    fn capabilities(&self) -> &Capabilities {
+        self.backend.capabilities()
+    }
+
+    async fn open_session(&self, request: SessionRequest) -> Result<Arc<dyn Session>, Error> {
+        lock(&self.site.namespaces).insert(request.namespace.clone());
+        self.backend.open_session(request).await
+    }
+}
+
 #[async_trait]
 impl Faults for RedisStore {
-    fn offers(&self, kind: FaultKind) -> bool {
-        kind != FaultKind::Forget
+    fn offers(&self, _: FaultKind) -> bool {
+        true
     }
 
     async fn inject(&self, fault: Fault) {
@@ -205,6 +235,14 @@ impl Faults for RedisStore {
             Fault::InterruptWatches(node) => site.node(&node).interrupt().await,
             Fault::Expire(session) => site.expire(&session).await,
             Fault::Delete(namespace, key) => site.delete(&namespace, &key).await,
+            Fault::Record => {
+                lock(&site.namespaces).iter().for_each(|name| forget::record(site.redis.server(0), name))
+            }
+            Fault::Forget(hold) => {
+                lock(&site.namespaces)
+                    .iter()
+                    .for_each(|name| forget::forget(site.redis.server(0), name, hold));
+            }
             other => panic!("not offered: {other:?}"),
         }
     }

@@ -1,2 +1,3 @@
+pub(crate) mod forget;
 pub(crate) mod gateway;
 pub(crate) mod harness;
