@@ -49,12 +49,12 @@ fn back_up(zookeeper: &ZooKeeper) {
 
 /// Ends all members, and starts them with what the backup contains.
 fn restore(zookeeper: &ZooKeeper) {
-    zookeeper.members().iter().for_each(Member::kill);
+    zookeeper.members().iter().for_each(|member| member.kill());
     for member in zookeeper.members() {
         std::fs::remove_dir_all(member.data()).unwrap();
         copy(&backup_of(member), member.data());
     }
-    zookeeper.members().iter().for_each(Member::launch);
+    zookeeper.members().iter().for_each(|member| member.launch());
     zookeeper.wait_until_ready();
 }
 

@@ -109,7 +109,7 @@ fn certificates() {
     let names: Vec<String> = secure.iter().map(|address| format!("IP:{}", address.ip())).collect();
     assert_eq!(authority.certify("server", &names.join(",")).in_one_file(), identity);
     let app = authority.certify("app", "DNS:app");
-    zookeeper.members().iter().for_each(Member::launch);
+    zookeeper.members().iter().for_each(|member| member.launch());
     zookeeper.wait_until_ready();
 
     let hosts: Vec<String> = secure.iter().map(ToString::to_string).collect();

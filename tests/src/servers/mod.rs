@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`Program`] | where the binary of a server comes from, or what to do about one that is missing |
 //! | [`Process`] | one child process: killed, stopped, continued, ended |
+//! | [`Host`] | the program of one server, which is restarted with its data |
 //! | [`Folder`], [`Address`] | a place of its own on the disk and in the network |
 //! | [`Authority`] | certificates |
 //! | [`Proxy`] | a way to a server that can be cut, reset, held, delayed, made deaf or mute |
@@ -23,6 +24,7 @@ pub mod etcd;
 mod folder;
 mod gateway;
 pub mod holder;
+mod host;
 mod http;
 mod process;
 mod program;
@@ -37,6 +39,7 @@ pub use address::Address;
 pub use authority::{Authority, Certificate};
 pub use folder::Folder;
 pub use gateway::{Call, Fate, Gate, Gateway};
+pub use host::Host;
 pub use process::Process;
 pub use program::Program;
 pub use proxy::{Direction, Proxy};

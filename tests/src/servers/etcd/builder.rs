@@ -1,11 +1,10 @@
 //! What a cluster is to be like.
 
 use std::path::Path;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use super::{Etcd, Folder, Member, Missing, Program};
-use crate::servers::Address;
+use crate::servers::{Address, Host};
 
 /// The ports of each member, on an address of its own.
 pub(super) const CLIENTS: u16 = 2379;
@@ -97,18 +96,12 @@ impl EtcdBuilder {
         let cluster = Cluster::of(&addresses);
         let members = addresses.iter().enumerate().map(|(index, address)| {
             let name = format!("member-{index}");
-            let log = folder.path().join(format!("{name}.log"));
-            let data = folder.path().join(&name);
+            let arguments = self.arguments_of(&name, *address, &Host::data_of(&folder, &name), &cluster);
             Member {
-                arguments: self.arguments_of(&name, *address, &data, &cluster),
-                program: program.path().to_path_buf(),
+                host: Host::new(&folder, name, &program, arguments),
                 url: format!("{}://{}", self.scheme, address.port(CLIENTS)),
                 cluster: cluster.members.clone(),
                 address: *address,
-                name,
-                data,
-                log,
-                process: Mutex::new(None),
             }
         });
         Ok(Etcd { members: members.collect(), folder })

@@ -1,11 +1,10 @@
 //! What servers are to be like.
 
 use std::fs;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use super::{Folder, Member, Missing, Program, Redis};
-use crate::servers::Address;
+use crate::servers::{Address, Host};
 
 /// The ports, each on an address of its own.
 const SERVER: u16 = 6379;
@@ -88,7 +87,7 @@ impl RedisBuilder {
             member(&folder, &sentinel, format!("sentinel-{index}"), address, SENTINEL, settings)
         });
         let redis = Redis { servers, sentinels: sentinels.collect(), folder };
-        redis.all().for_each(Member::launch);
+        redis.all().for_each(|member| member.launch());
         redis.wait_until_ready();
         Ok(redis)
     }
@@ -136,20 +135,13 @@ fn member(
     port: u16,
     mut settings: Vec<String>,
 ) -> Member {
-    let data = folder.path().join(&name);
+    let data = Host::data_of(folder, &name);
     let file = folder.path().join(format!("{name}.conf"));
     settings.push(format!("dir {}", data.display()));
     let written = fs::create_dir_all(&data).and_then(|()| fs::write(&file, settings.join("\n") + "\n"));
     if let Err(error) = written {
         panic!("write the settings of {name} to {}: {error}", file.display());
     }
-    Member {
-        program: program.path().to_path_buf(),
-        log: folder.path().join(format!("{name}.log")),
-        address: address.port(port),
-        settings: file,
-        name,
-        data,
-        process: Mutex::new(None),
-    }
+    let arguments = vec![file.display().to_string()];
+    Member { host: Host::new(folder, name, program, arguments), address: address.port(port) }
 }

@@ -21,17 +21,9 @@ mod member;
 pub use builder::RedisBuilder;
 pub use member::Member;
 
-use std::time::Duration;
-
-use super::{Folder, Process, Program};
-use crate::clock::Stopwatch;
+use super::host;
+use super::{Folder, Program};
 use crate::harness::Missing;
-
-/// How long servers that run may take to agree, on a busy machine.
-const READY_WITHIN: Duration = Duration::from_secs(60);
-
-/// How often a server is asked how it is.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// Servers, and sentinels if there are any. They end, and their folder goes, when this is dropped or the test dies; the folder of a test that failed stays.
 #[derive(Debug)]
@@ -114,7 +106,7 @@ impl Redis {
     /// The last lines of each log, for messages.
     #[must_use]
     pub fn logs(&self) -> String {
-        self.all().map(|member| format!("--- {member:?}\n{}\n", member.log_tail())).collect()
+        host::logs(self.all())
     }
 
     /// The folder with settings, logs and data.
@@ -123,24 +115,18 @@ impl Redis {
         &self.folder
     }
 
-    fn all(&self) -> impl Iterator<Item = &Member> {
+    fn all(&self) -> impl Iterator<Item = &Member> + Clone {
         self.servers.iter().chain(&self.sentinels)
     }
 
-    fn wait_for(&self, what: &str, mut is_so: impl FnMut() -> bool) {
-        let watch = Stopwatch::start();
-        while !is_so() {
-            let ended = self.all().find(|member| member.has_ended_by_itself());
-            let waited = watch.elapsed() < READY_WITHIN && ended.is_none();
-            assert!(waited, "waited {:?} for {what}; ended: {ended:?}\n{}", watch.elapsed(), self.logs());
-            std::thread::sleep(PAUSE);
-        }
+    fn wait_for(&self, what: &str, is_so: impl FnMut() -> bool) {
+        host::wait_for(what, self.all(), is_so);
     }
 }
 
 impl Drop for Redis {
     fn drop(&mut self) {
-        self.all().for_each(Member::kill);
+        host::end(self.all());
     }
 }
 

@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use super::ways::Ways;
 use super::{Folder, Member, Missing, Program, ZooKeeper};
-use crate::servers::Address;
+use crate::servers::{Address, Host};
 
 /// The ports of each member, on an address of its own.
 pub(super) const CLIENTS: u16 = 2181;
@@ -94,7 +93,7 @@ impl ZooKeeperBuilder {
     /// If a member does not start, or is not ready within 60 s; the message ends with its log.
     pub fn start(self) -> Result<ZooKeeper, Missing> {
         let zookeeper = self.prepare()?;
-        zookeeper.members().iter().for_each(Member::launch);
+        zookeeper.members().iter().for_each(|member| member.launch());
         zookeeper.wait_until_ready();
         Ok(zookeeper)
     }
@@ -114,7 +113,7 @@ impl ZooKeeperBuilder {
         let ways = if self.are_separable { Ways::between(&addresses) } else { Ways::default() };
         let members = addresses.iter().enumerate().map(|(index, address)| {
             let name = format!("member-{index}");
-            let data = folder.path().join(&name);
+            let data = Host::data_of(&folder, &name);
             let settings = folder.path().join(format!("{name}.cfg"));
             write(
                 &data,
@@ -122,15 +121,8 @@ impl ZooKeeperBuilder {
                 index,
                 &self.settings_of(*address, &data, &ways.seen_from(index, &addresses)),
             );
-            Member {
-                arguments: self.arguments(&settings),
-                program: program.path().to_path_buf(),
-                log: folder.path().join(format!("{name}.log")),
-                address: *address,
-                name,
-                data,
-                process: Mutex::new(None),
-            }
+            let host = Host::new(&folder, name, &program, self.arguments(&settings));
+            Member { host, address: *address }
         });
         Ok(ZooKeeper { members: members.collect(), ways, folder })
     }

@@ -24,18 +24,10 @@ pub use builder::ZooKeeperBuilder;
 pub use gateway::{Fate, Gate, Gateway};
 pub use member::Member;
 
-use std::time::Duration;
-
-use super::{Folder, Process, Program};
-use crate::clock::Stopwatch;
+use super::host;
+use super::{Folder, Program};
 use crate::harness::Missing;
 use ways::Ways;
-
-/// How long servers that run may take to agree, on a busy machine.
-const READY_WITHIN: Duration = Duration::from_secs(60);
-
-/// How often a server is asked how it is.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// An ensemble. It ends, and its folder goes, when this is dropped or the test dies; the folder of a test that failed stays.
 #[derive(Debug)]
@@ -80,19 +72,7 @@ impl ZooKeeper {
     /// If there is none for 60 s.
     #[must_use]
     pub fn leader(&self) -> usize {
-        let watch = Stopwatch::start();
-        loop {
-            let leads = |member: &Member| member.is_running() && member.leads();
-            if let Some(leader) = self.members.iter().position(leads) {
-                return leader;
-            }
-            assert!(
-                watch.elapsed() < READY_WITHIN,
-                "no leader of {self:?} within {READY_WITHIN:?}\n{}",
-                self.logs()
-            );
-            std::thread::sleep(PAUSE);
-        }
+        host::leader(&self.members, Member::leads)
     }
 
     /// Waits until each member that runs serves clients.
@@ -100,14 +80,7 @@ impl ZooKeeper {
     /// # Panics
     /// If one does not within 60 s, or ends.
     pub fn wait_until_ready(&self) {
-        let watch = Stopwatch::start();
-        for member in self.members.iter().filter(|member| member.is_running()) {
-            while !member.is_healthy() {
-                let waited = watch.elapsed() < READY_WITHIN && !member.has_ended_by_itself();
-                assert!(waited, "{member:?} is not ready after {:?}\n{}", watch.elapsed(), self.logs());
-                std::thread::sleep(PAUSE);
-            }
-        }
+        host::wait_until_ready(&self.members);
     }
 
     /// Nothing gets from the member to the others or back any more, as when packets are dropped; clients reach all of them. Connections stay, so that
@@ -130,7 +103,7 @@ impl ZooKeeper {
     /// The last lines of each member's log, for messages.
     #[must_use]
     pub fn logs(&self) -> String {
-        self.members.iter().map(|member| format!("--- {member:?}\n{}\n", member.log_tail())).collect()
+        host::logs(&self.members)
     }
 
     /// The folder with the members' settings, logs and data.
@@ -142,13 +115,7 @@ impl ZooKeeper {
 
 impl Drop for ZooKeeper {
     fn drop(&mut self) {
-        for member in &self.members {
-            member.kill();
-            if std::thread::panicking() {
-                // The logs stay; the data is large, and in memory.
-                drop(std::fs::remove_dir_all(member.data()));
-            }
-        }
+        host::end(&self.members);
     }
 }
 
