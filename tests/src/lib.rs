@@ -106,6 +106,7 @@ pub mod servers;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod suite;
+mod untaking;
 pub mod verbs;
 mod verdict;
 mod ways;

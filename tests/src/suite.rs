@@ -9,6 +9,7 @@ use crate::case::Case;
 use crate::cases;
 use crate::context::name;
 use crate::harness::{Harness, missing_is_a_failure};
+use crate::untaking::Untaking;
 use crate::verdict::{Verdict, judge};
 
 /// More threads than cores: a case mostly waits.
@@ -57,7 +58,19 @@ fn trials(harness: &Arc<dyn Harness>, ignored: usize) -> Vec<Trial> {
             None => completion(case, judge(case, &harness)),
         })
     });
-    judged.chain([pinned]).collect()
+    judged.chain([pinned]).chain(trials_without_takes(harness, backend.capabilities().takes)).collect()
+}
+
+/// Where the store can choose what is taken of a work-set, it is judged by the way that does without as well: the one that other stores go.
+fn trials_without_takes(harness: &Arc<dyn Harness>, takes: bool) -> Vec<Trial> {
+    let without: Arc<dyn Harness> = Arc::new(Untaking(Arc::clone(harness)));
+    let of_work_sets = |case: &&Case| takes && case.name.starts_with("work_set");
+    let trial = |case: &'static Case| {
+        let harness = Arc::clone(&without);
+        let name = format!("{}_without_takes", case.name);
+        Trial::ignorable_test(name, move || completion(case, judge(case, &harness)))
+    };
+    cases::all().filter(of_work_sets).map(trial).collect()
 }
 
 fn completion(case: &Case, verdict: Verdict) -> Result<Completion, Failed> {

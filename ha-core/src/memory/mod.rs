@@ -123,6 +123,7 @@ fn capabilities() -> &'static Capabilities {
         capabilities.expiry_slack = Duration::from_millis(50);
         capabilities.operations_max = 1_000;
         capabilities.commits_inline = true;
+        capabilities.takes = true;
         capabilities
     });
     &CAPABILITIES

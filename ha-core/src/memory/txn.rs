@@ -6,8 +6,19 @@ use crate::error::{Error, ErrorKind};
 use crate::memory::namespace::Namespace;
 use crate::memory::store::Wakes;
 use crate::spi::{
-    Committed, Conflict, Entry, Guard, Key, Operation, Outcome, Revision, SessionId, Stamp, Txn,
+    Collection, Committed, Conflict, Entry, Guard, Key, Listing, Operation, Outcome, Page, Reads, Revision,
+    SessionId, Stamp, Txn,
 };
+
+impl Reads for Namespace {
+    fn entry(&self, key: &Key) -> Option<Entry> {
+        Self::entry(self, key).cloned()
+    }
+
+    fn page(&self, collection: &Collection, page: &Page) -> Listing {
+        self.list(collection, page)
+    }
+}
 
 impl Namespace {
     /// Commits a valid transaction of a session that is alive.
@@ -25,24 +36,22 @@ impl Namespace {
                 .because("the store may have forgotten grants and holds back new ones; try again later")
                 .with_until(until));
         }
-        let failed = self.failed_guards(txn);
+        let taken = txn.choice().map_or_else(Vec::new, |take| take.plan(self));
+        let failed = self.failed_guards(txn, &taken);
         if !failed.is_empty() {
             return Ok(Outcome::Conflict(Conflict::new(failed, self.lineage())));
         }
-        let revision = match txn.operations() {
-            [] => self.revision(),
-            _ => self.begin_commit(),
+        let mut operations = txn.operations().iter().chain(&taken).peekable();
+        let revision = match operations.peek() {
+            None => self.revision(),
+            Some(_) => self.begin_commit(),
         };
-        let stamps = txn
-            .operations()
-            .iter()
-            .map(|operation| self.apply(operation, revision, session, wakes))
-            .collect();
+        let stamps = operations.map(|operation| self.apply(operation, revision, session, wakes)).collect();
         let reads = txn.reads().iter().map(|read| self.list(&read.collection, &read.page)).collect();
-        Ok(Outcome::Committed(Committed::new(revision, stamps, reads, self.lineage())))
+        Ok(Outcome::Committed(Committed::new(revision, stamps, reads, self.lineage()).with_taken(taken)))
     }
 
-    fn failed_guards(&self, txn: &Txn) -> Vec<Key> {
+    fn failed_guards(&self, txn: &Txn, taken: &[Operation]) -> Vec<Key> {
         let mut failed = Vec::new();
         let mut check = |satisfied: bool, key: &Key| {
             if !satisfied && !failed.contains(key) {
@@ -57,7 +66,7 @@ impl Namespace {
                 Guard::Held(stamp) => check(self.is_held(stamp), stamp.key()),
             }
         }
-        for operation in txn.operations() {
+        for operation in txn.operations().iter().chain(taken) {
             match operation {
                 Operation::Create { key, .. } => check(self.entry(key).is_none(), key),
                 Operation::Update { stamp, .. } => check(self.is_unchanged(stamp), stamp.key()),

@@ -53,6 +53,9 @@ pub struct Capabilities {
     /// Whether a commit is usually done when its future was polled once, on any thread, and that takes no longer than some ten microseconds. The core then polls it
     /// once on the thread of the caller, and only what is not done by then on its I/O thread.
     pub commits_inline: bool,
+    /// Whether a transaction may have a [`Take`](super::Take): the store chooses by itself, at the instant of the commit, what a worker takes. Without it the core looks first and
+    /// takes then.
+    pub takes: bool,
 }
 
 impl Capabilities {
@@ -79,6 +82,7 @@ impl Capabilities {
             remembers_names: false,
             ends_sessions: true,
             commits_inline: false,
+            takes: false,
         }
     }
 }

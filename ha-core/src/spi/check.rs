@@ -12,13 +12,19 @@ impl Txn {
     ///
     /// # Errors
     /// `TooLarge` for too many guards or operations, or too long a value; `InvalidInput` for two operations on one key, or two
-    /// session-owned creations in one collection.
+    /// session-owned creations in one collection; `Unsupported` for a take where the capabilities do not say that there are any.
     pub fn check(&self, capabilities: &Capabilities) -> Result<(), Error> {
         let count = self.operations().len().max(self.guards().len());
         if count > capabilities.operations_max {
             return Err(Error::new(ErrorKind::TooLarge, "commit").because(format_args!(
                 "{count} guards or operations in one transaction, at most {} fit; split it",
                 capabilities.operations_max
+            )));
+        }
+        if self.choice().is_some() && !capabilities.takes {
+            return Err(Error::new(ErrorKind::Unsupported, "commit").because(format_args!(
+                "a {} store does not choose what is taken; look what is ready, and take that",
+                capabilities.backend
             )));
         }
         for operation in self.operations() {

@@ -11,6 +11,7 @@ mod entry;
 mod lineage;
 mod page;
 mod session;
+mod take;
 mod txn;
 mod watch;
 
@@ -20,6 +21,8 @@ pub use entry::{Entry, Naming, Revision, SessionId, Stamp};
 pub use lineage::Lineage;
 pub use page::{Listing, Order, Page};
 pub use session::{Renewal, Session};
+pub(crate) use take::Choice;
+pub use take::{Reads, Take};
 pub use txn::{Committed, Conflict, Guard, Operation, Outcome, ReadBack, Txn};
 pub use watch::{Change, WatchEvent, WatchStream, WatchTarget};
 

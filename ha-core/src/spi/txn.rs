@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::names::{Collection, Key};
-use crate::spi::{Lineage, Listing, Naming, Page, Revision, Stamp};
+use crate::spi::{Lineage, Listing, Naming, Page, Revision, Stamp, Take};
 
 /// A condition of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +82,7 @@ pub struct Txn {
     reads: Vec<ReadBack>,
     granting: bool,
     history: Option<u64>,
+    take: Option<Take>,
 }
 
 impl Txn {
@@ -174,6 +175,12 @@ impl Txn {
         self.history
     }
 
+    /// Leaves it to the store what else is done: where the [capabilities](crate::spi::Capabilities::takes) allow it. It grants something.
+    pub fn take(mut self, take: Take) -> Self {
+        self.take = Some(take);
+        self
+    }
+
     /// The explicit guards.
     #[must_use]
     pub fn guards(&self) -> &[Guard] {
@@ -186,23 +193,37 @@ impl Txn {
         &self.operations
     }
 
+    /// The operations, without the rest.
+    pub(crate) fn into_operations(self) -> Vec<Operation> {
+        self.operations
+    }
+
     /// What to read back.
     #[must_use]
     pub fn reads(&self) -> &[ReadBack] {
         &self.reads
     }
 
+    /// What is left to the store.
+    #[must_use]
+    pub fn choice(&self) -> Option<&Take> {
+        self.take.as_ref()
+    }
+
     /// Whether the store must refuse it while it holds back new grants: it creates a session-owned entry, or is
     /// marked as granting.
     #[must_use]
     pub fn is_granting(&self) -> bool {
-        self.granting || self.operations.iter().any(|op| matches!(op, Operation::Create { owned: true, .. }))
+        self.granting
+            || self.take.is_some()
+            || self.operations.iter().any(|op| matches!(op, Operation::Create { owned: true, .. }))
     }
 
     /// Whether it changes an entry that does not vanish with a session, so that its effect outlives a lost session.
     #[must_use]
     pub fn writes_persistent(&self) -> bool {
-        self.operations.iter().any(|op| !matches!(op, Operation::Create { owned: true, .. }))
+        self.take.is_some()
+            || self.operations.iter().any(|op| !matches!(op, Operation::Create { owned: true, .. }))
     }
 }
 
@@ -249,10 +270,12 @@ impl Outcome {
 pub struct Committed {
     /// The revision of the commit; of a transaction without operations, a revision that it is not older than.
     pub revision: Revision,
-    /// For each operation, in order: the new stamp, or `None` for a deletion.
+    /// For each operation, in order, and then for each that was [taken](Self::taken): the new stamp, or `None` for a deletion.
     pub stamps: Vec<Option<Stamp>>,
     /// For each read-back, in order: the state at or after the commit, its own writes included, never earlier.
     pub reads: Vec<Listing>,
+    /// The operations of the [`Take`], if the transaction had one.
+    pub taken: Vec<Operation>,
     /// The history that the answer belongs to.
     pub lineage: Lineage,
 }
@@ -266,7 +289,14 @@ impl Committed {
         reads: Vec<Listing>,
         lineage: Lineage,
     ) -> Self {
-        Self { revision, stamps, reads, lineage }
+        Self { revision, stamps, reads, taken: Vec::new(), lineage }
+    }
+
+    /// The same commit, of a transaction with a take that did this.
+    #[must_use]
+    pub fn with_taken(mut self, taken: Vec<Operation>) -> Self {
+        self.taken = taken;
+        self
     }
 }
 

@@ -274,6 +274,11 @@ pub(super) fn behind(worker: &Name) -> Name {
     Name::internal(format!("{worker}/"))
 }
 
+/// The list of what `worker` claims together.
+pub(super) fn claims_name(worker: &Name, number: u64) -> Name {
+    Name::internal(format!("{worker}.{number:08x}"))
+}
+
 /// The order in which items are taken: the most urgent first, then the oldest.
 pub(super) fn ready_name(priority: i8, at: u64, worker: &Name, number: u64) -> Name {
     Name::internal(format!("{:03}-{at:012x}-{worker}.{number:08x}", 127 - i16::from(priority)))

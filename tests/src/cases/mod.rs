@@ -43,6 +43,7 @@ mod work_set_forgetting;
 mod work_set_in_trouble;
 mod work_set_input;
 mod work_set_settling;
+mod work_set_takes;
 mod work_set_waiting;
 
 use crate::case::Case;
@@ -93,6 +94,7 @@ const REGISTRY: &[&[Case]] = &[
     work_set_in_trouble::CASES,
     work_set_input::CASES,
     work_set_forgetting::CASES,
+    work_set_takes::CASES,
 ];
 
 /// All cases.

@@ -9,6 +9,7 @@ mod relabel;
 mod sessions;
 mod shared;
 mod stores;
+mod takes;
 mod watches;
 
 use std::fmt;
@@ -52,6 +53,7 @@ const REGISTRY: &[&[Mutant]] = &[
     sessions::MUTANTS,
     shared::MUTANTS,
     stores::MUTANTS,
+    takes::MUTANTS,
     watches::MUTANTS,
 ];
 
@@ -226,8 +228,21 @@ impl Session for MutantSession {
     }
 }
 
-/// The transaction with other guards, operations and read-backs.
+/// The transaction with other guards and operations.
 fn rebuild(txn: &Txn, guards: Vec<ha_core::spi::Guard>, operations: Vec<ha_core::spi::Operation>) -> Txn {
+    let rebuilt = rebuild_without_take(txn, guards, operations);
+    match txn.choice() {
+        Some(take) => rebuilt.take(take.clone()),
+        None => rebuilt,
+    }
+}
+
+/// The same, with nothing left to the store.
+fn rebuild_without_take(
+    txn: &Txn,
+    guards: Vec<ha_core::spi::Guard>,
+    operations: Vec<ha_core::spi::Operation>,
+) -> Txn {
     let unbound = if txn.is_granting() { Txn::new().granting() } else { Txn::new() };
     let bound = |generation| unbound.clone().asked_in(ha_core::spi::Lineage::new(generation));
     let empty = txn.history().map_or_else(|| unbound.clone(), bound);

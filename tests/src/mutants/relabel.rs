@@ -50,7 +50,8 @@ impl Relabel {
                     committed.stamps.iter().map(|stamp| stamp.as_ref().map(|stamp| self.stamp(stamp)));
                 let reads = committed.reads.into_iter().map(|read| self.listing(read)).collect();
                 let revision = self.revision(committed.revision);
-                Outcome::Committed(Committed::new(revision, stamps.collect(), reads, committed.lineage))
+                let relabelled = Committed::new(revision, stamps.collect(), reads, committed.lineage);
+                Outcome::Committed(relabelled.with_taken(committed.taken))
             }
             Outcome::Conflict(conflict) => {
                 let keys = conflict.keys.iter().map(|key| self.key(key)).collect();

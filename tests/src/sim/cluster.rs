@@ -175,7 +175,7 @@ impl Cluster {
             recorder.opened(&process, session);
             steps.opened(&process, session);
         });
-        Arc::new(SimBackend::new(&self.server, &self.network, &life.link, opened))
+        Arc::new(SimBackend::new(&self.server, &self.network, &life.link, self.plan.takes(), opened))
     }
 
     /// Connects a coordinator of `life`, as long as it takes.

@@ -114,6 +114,10 @@ counters! {
     GivenBack = "claimed items that became ready again",
     /// A settlement was answered as stale.
     StaleClaim = "settlements of stale claims",
+    /// The store chose what a worker takes.
+    ChosenByStore = "claims chosen by the store",
+    /// A worker chose by itself what it takes.
+    ChosenByWorker = "claims chosen by the worker",
     /// A slot was taken.
     SlotTaken = "slots taken",
     /// A call returned an error.
@@ -169,6 +173,8 @@ impl Counter {
         Self::ForgottenItem,
         Self::GivenBack,
         Self::StaleClaim,
+        Self::ChosenByStore,
+        Self::ChosenByWorker,
         Self::SlotTaken,
         Self::Deleted,
         Self::Replaced,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use ha_core::spi::{Collection, Entry, Operation, Revision, SessionId, Txn};
+use ha_core::spi::{Collection, Entry, Operation, Revision, SessionId};
 
 use super::cluster::{Cluster, NAMESPACE, nanos};
 use super::counters::Counter;
@@ -16,6 +16,7 @@ pub(super) const SET: &str = "jobs";
 /// Its parts from which an administrator deletes. Without a list nobody finds what it names: that is said of work-sets, and not tried.
 pub(super) const ITEMS: &[&str] = &["work", SET, "item"];
 pub(super) const WORKERS: &[&str] = &["work", SET, "worker"];
+const CLAIMS: &[&str] = &["work", SET, "claim"];
 pub(super) const DONE: &[&str] = &["work", SET, "done"];
 pub(super) const DEAD: &[&str] = &["work", SET, "dead"];
 pub(super) const TALLIES: &[&str] = &["work", SET, "tally"];
@@ -25,6 +26,7 @@ pub(super) const TALLIES: &[&str] = &["work", SET, "tally"];
 pub(super) struct Items {
     items: Option<Collection>,
     workers: Option<Collection>,
+    claims: Option<Collection>,
     /// The latest state of each that is there.
     known: Mutex<BTreeMap<String, (Revision, Stage)>>,
 }
@@ -32,7 +34,7 @@ pub(super) struct Items {
 impl Default for Items {
     fn default() -> Self {
         let of = |part| Collection::parse(part).ok();
-        Self { items: of(ITEMS), workers: of(WORKERS), known: Mutex::default() }
+        Self { items: of(ITEMS), workers: of(WORKERS), claims: of(CLAIMS), known: Mutex::default() }
     }
 }
 
@@ -47,11 +49,12 @@ impl Items {
 struct ItemWitness(Weak<Cluster>);
 
 impl Witness for ItemWitness {
-    fn committed(&self, session: &SessionId, txn: &Txn, revision: Revision) {
+    fn committed(&self, session: &SessionId, operations: &[Operation], revision: Revision) {
         let Some(cluster) = self.0.upgrade() else { return };
         let of_items =
             |operation: &&Operation| Some(operation.key().collection()) == cluster.items.items.as_ref();
-        for operation in txn.operations().iter().filter(of_items) {
+        cluster.count_claim(operations);
+        for operation in operations.iter().filter(of_items) {
             let stage = match operation {
                 Operation::Create { value, .. } | Operation::Update { value, .. } => stage_in(value),
                 _ => Some(Stage::Gone),
@@ -93,6 +96,19 @@ impl Cluster {
         let claimed = self.items.known().get(&name).filter(|(_, stage)| *stage == Stage::Claimed).copied();
         if let Some((token, _)) = claimed {
             self.recorder.excuse_item(&name, token.as_u64());
+        }
+    }
+
+    /// Counts by whom it was chosen what a worker takes.
+    fn count_claim(&self, operations: &[Operation]) {
+        let is_claim =
+            |operation: &Operation| Some(operation.key().collection()) == self.items.claims.as_ref();
+        if operations
+            .iter()
+            .any(|operation| is_claim(operation) && matches!(operation, Operation::Create { .. }))
+        {
+            let by_store = self.plan.takes();
+            self.counters.add(if by_store { Counter::ChosenByStore } else { Counter::ChosenByWorker });
         }
     }
 

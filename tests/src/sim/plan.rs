@@ -126,6 +126,11 @@ impl Plan {
         }
     }
 
+    /// Whether the store can choose what is taken: in half of the runs. It is not drawn, so that seeds mean what they meant.
+    pub(super) fn takes(&self) -> bool {
+        self.clock_rate % 2 == 0
+    }
+
     /// The same without anything that goes wrong, if it is a fair one.
     pub(super) fn without_faults_if_fair(mut self) -> Self {
         if self.fair {

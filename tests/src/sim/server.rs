@@ -35,8 +35,8 @@ pub(super) struct Server {
 
 /// Who is told of each commit, and of whose it is, before anybody else is.
 pub(super) trait Witness: fmt::Debug + Send + Sync {
-    /// `session` has committed `txn` with this revision, and nobody has heard of it yet.
-    fn committed(&self, session: &SessionId, txn: &Txn, revision: Revision);
+    /// `session` has committed these `operations` with this revision, and nobody has heard of it yet.
+    fn committed(&self, session: &SessionId, operations: &[Operation], revision: Revision);
 }
 
 impl Server {
@@ -148,12 +148,13 @@ impl ServerSession {
             Some(StoreBug::CreateReplaces) => self.make_room(&txn).await,
             _ => None,
         };
-        let shown = server.witness.get().map(|witness| (witness, txn.clone()));
+        let shown = server.witness.get().map(|witness| (witness, txn.operations().to_vec()));
         match self.inner.commit(txn).await.map(|outcome| with_reads(outcome, before)) {
             Ok(outcome) => {
                 if let Outcome::Committed(committed) = &outcome {
-                    if let Some((witness, txn)) = shown {
-                        witness.committed(self.inner.id(), &txn, committed.revision);
+                    if let Some((witness, mut operations)) = shown {
+                        operations.extend_from_slice(&committed.taken);
+                        witness.committed(self.inner.id(), &operations, committed.revision);
                     }
                     server.write_log(Some((committed.revision, self.inner.id())));
                     self.connection().applied.insert(op, outcome.clone());
@@ -198,7 +199,8 @@ impl ServerSession {
 fn with_reads(outcome: Outcome, reads: Option<Vec<Listing>>) -> Outcome {
     match (outcome, reads) {
         (Outcome::Committed(committed), Some(reads)) => {
-            Outcome::Committed(Committed::new(committed.revision, committed.stamps, reads, committed.lineage))
+            let changed = Committed::new(committed.revision, committed.stamps, reads, committed.lineage);
+            Outcome::Committed(changed.with_taken(committed.taken))
         }
         (outcome, _) => outcome,
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use ha_core::spi::{Collection, Entry, Operation, Revision, SessionId, Txn};
+use ha_core::spi::{Collection, Entry, Operation, Revision, SessionId};
 
 use super::cluster::{Cluster, Life, NAMESPACE, nanos};
 use super::counters::Counter;
@@ -84,9 +84,9 @@ impl Steps {
 struct StepWitness(Weak<Cluster>);
 
 impl Witness for StepWitness {
-    fn committed(&self, session: &SessionId, txn: &Txn, _: Revision) {
+    fn committed(&self, session: &SessionId, operations: &[Operation], _: Revision) {
         if let Some(cluster) = self.0.upgrade() {
-            cluster.committed(session, txn);
+            cluster.committed(session, operations);
         }
     }
 }
@@ -97,12 +97,12 @@ impl Cluster {
         self.server.watch_commits(StepWitness(Arc::downgrade(self)));
     }
 
-    fn committed(self: &Arc<Self>, session: &SessionId, txn: &Txn) {
+    fn committed(self: &Arc<Self>, session: &SessionId, operations: &[Operation]) {
         let is_of = |operation: &Operation, part: &Option<Collection>| {
             Some(operation.key().collection()) == part.as_ref()
         };
         let (mut is_step, mut number) = (false, None);
-        for operation in txn.operations() {
+        for operation in operations {
             if is_of(operation, &self.steps.plan) {
                 (is_step, number) = (true, number_of(operation));
             }

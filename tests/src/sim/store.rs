@@ -54,16 +54,18 @@ impl fmt::Debug for SimBackend {
 }
 
 impl SimBackend {
-    /// The store of `server` over `link`; calls `opened` whenever a session was opened.
+    /// The store of `server` over `link`, which takes or does not; calls `opened` whenever a session was opened.
     #[must_use]
     pub(super) fn new(
         server: &Arc<Server>,
         network: &Arc<Network>,
         link: &Arc<Link>,
+        takes: bool,
         opened: Opened,
     ) -> Self {
         let mut capabilities = Capabilities::new("sim", Scope::Hosts);
         capabilities.ttl_min = Duration::from_millis(100);
+        capabilities.takes = takes;
         let wire = Wire { server: Arc::clone(server), network: Arc::clone(network), link: Arc::clone(link) };
         Self { wire, capabilities: Arc::new(capabilities), opened }
     }
@@ -245,7 +247,8 @@ impl Client {
         match outcome {
             Outcome::Committed(committed) => {
                 let reads = committed.reads.into_iter().map(|listing| self.listed(listing)).collect();
-                Outcome::Committed(Committed::new(committed.revision, committed.stamps, reads, lineage))
+                let heard = Committed::new(committed.revision, committed.stamps, reads, lineage);
+                Outcome::Committed(heard.with_taken(committed.taken))
             }
             Outcome::Conflict(conflict) => Outcome::Conflict(Conflict::new(conflict.keys, lineage)),
             other => other,

@@ -60,9 +60,8 @@ impl Machine for State {
     }
 
     fn next_wake(&self) -> Option<Instant> {
-        let deadlines = self.held.values().filter_map(|held| held.deadline).min();
         let waiting = if self.wants.is_empty() { None } else { self.hunt.next_wake() };
-        [self.retry_at, self.hold_until, waiting, deadlines].into_iter().flatten().min()
+        [self.retry_at, self.hold_until, waiting, self.first_deadline].into_iter().flatten().min()
     }
 
     fn is_idle(&self) -> bool {

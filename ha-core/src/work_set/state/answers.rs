@@ -32,6 +32,7 @@ impl State {
             Asked::Add(sending) => self.added(sending, &committed, context, out),
             Asked::AddRead => self.add_read(committed, context, out),
             Asked::Look => self.looked(&committed, context, out),
+            Asked::Choose => self.chosen(&committed, context, out),
             Asked::Read(candidates, ids) => self.read(candidates, &ids, committed, context, out),
             Asked::Take(taking) => self.took(taking, &committed, context, out),
             Asked::Settle(sending) => self.settle_done(sending, &committed, context, out),
@@ -61,7 +62,8 @@ impl State {
         self.letters_found(conflict);
         match asked {
             Asked::Add(_) => self.add_conflicted(),
-            Asked::Take(taking) => self.take_conflicted(taking, conflict, out),
+            Asked::Take(taking) => self.take_conflicted(taking.chosen, conflict, out),
+            Asked::Choose => self.take_conflicted(Vec::new(), conflict, out),
             Asked::Settle(sending) => self.settle_conflicted(sending, conflict),
             Asked::Check(extend) => self.check_failed(extend, conflict, out),
             Asked::EditWrite(_) | Asked::LetterGone => {}
@@ -86,7 +88,7 @@ impl State {
             Asked::Autopsy(settles) => self.autopsy_failed(settles, error, out),
             Asked::Check(extend) => out.push(answered(extend.caller, Err(error.duplicate()))),
             Asked::EditRead | Asked::EditWrite(_) => self.edit_failed(error, out),
-            Asked::Look | Asked::Read(..) | Asked::Take(_) => {
+            Asked::Look | Asked::Choose | Asked::Read(..) | Asked::Take(_) => {
                 self.hunt.forget();
                 self.refuse_impatient(error, out);
             }

@@ -1,13 +1,15 @@
 //! A transaction in the making: items that change, the lists that name them, and the numbers that follow.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Limits, Me};
 use crate::coordinator::Context;
 use crate::names::Name;
 use crate::spi::{Committed, Key, Naming, Stamp, Txn};
-use crate::work_set::records::{Keys, List, Record, Stage, Tally, Worker, done_name, due_name, ready_name};
+use crate::work_set::records::{
+    Keys, List, Record, Stage, Tally, Worker, claims_name, done_name, due_name, ready_name,
+};
 use crate::zoo::{Bug, planted};
 
 /// The present time, in milliseconds since 1970.
@@ -15,11 +17,25 @@ pub(super) fn millis(context: &Context<'_>) -> u64 {
     u64::try_from(context.wall.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// When a transaction is made, and where its names get their numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment<'a> {
+    /// In milliseconds since 1970.
+    pub(super) now: u64,
+    pub(super) numbers: &'a AtomicU64,
+}
+
+impl<'a> From<&'a Context<'_>> for Moment<'a> {
+    fn from(context: &'a Context<'_>) -> Self {
+        Self { now: millis(context), numbers: context.numbers }
+    }
+}
+
 /// What was sent about the worker itself.
 #[derive(Debug, Default)]
 pub(super) struct Sent {
-    tally: Option<(usize, Tally)>,
-    worker: Option<(usize, Worker)>,
+    pub(super) tally: Option<(usize, Tally)>,
+    pub(super) worker: Option<(usize, Worker)>,
 }
 
 impl Me {
@@ -41,7 +57,7 @@ pub(super) struct Draft<'a> {
     keys: &'a Keys,
     me: &'a Me,
     limits: Limits,
-    context: &'a Context<'a>,
+    moment: Moment<'a>,
     txn: Txn,
     steps: usize,
     bytes: usize,
@@ -53,10 +69,11 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(keys: &'a Keys, me: &'a Me, limits: Limits, context: &'a Context<'a>) -> Self {
+    pub(super) fn new(keys: &'a Keys, me: &'a Me, limits: Limits, moment: impl Into<Moment<'a>>) -> Self {
         let (lists, done) = (BTreeMap::new(), List::default());
         let (txn, change, worker) = (Txn::new(), Tally::default(), me.record);
-        Self { keys, me, limits, context, txn, steps: 0, bytes: 0, change, worker, lists, done }
+        let moment = moment.into();
+        Self { keys, me, limits, moment, txn, steps: 0, bytes: 0, change, worker, lists, done }
     }
 
     /// Whether nothing has been put in.
@@ -136,7 +153,7 @@ impl<'a> Draft<'a> {
 
     /// Lists what this process has claimed. Returns the name of the list, and which operation it is.
     pub(super) fn claimed(&mut self, ids: Vec<Name>) -> (Name, usize) {
-        let name = Name::internal(format!("{}.{:08x}", self.me.name, self.number()));
+        let name = claims_name(&self.me.name, self.number());
         let key = self.keys.claims.key(name.clone());
         let list = List { bytes: 0, ids };
         self.edit(|txn| txn.create_persistent(key, list.encode(), Naming::Unique));
@@ -169,13 +186,13 @@ impl<'a> Draft<'a> {
                 continue;
             }
             let key = match due {
-                0 => self.keys.ready.key(ready_name(priority, millis(self.context), me, number)),
+                0 => self.keys.ready.key(ready_name(priority, self.moment.now, me, number)),
                 due => self.keys.later.key(due_name(due, priority, me, number)),
             };
             self.edit(|txn| txn.create_persistent(key, list.encode(), Naming::Unique));
         }
         if !self.done.ids.is_empty() {
-            let name = done_name(millis(self.context), &self.me.name, self.number());
+            let name = done_name(self.moment.now, &self.me.name, self.number());
             let (key, value) = (self.keys.done.key(name), self.done.encode());
             self.edit(|txn| txn.create_persistent(key, value, Naming::Unique));
         }
@@ -201,7 +218,7 @@ impl<'a> Draft<'a> {
     /// Says when something is due, unless whoever waits looks before that anyway.
     fn announce(&mut self, due: u64) {
         let announced = self.worker.due;
-        if due != 0 && (due < announced || announced <= millis(self.context)) {
+        if due != 0 && (due < announced || announced <= self.moment.now) {
             self.worker.due = due;
         }
     }
@@ -240,7 +257,7 @@ impl<'a> Draft<'a> {
     }
 
     fn number(&self) -> u64 {
-        self.context.numbers.fetch_add(1, Ordering::Relaxed)
+        self.moment.numbers.fetch_add(1, Ordering::Relaxed)
     }
 }
 

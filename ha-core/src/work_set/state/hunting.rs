@@ -1,24 +1,25 @@
-//! Claiming: looks what is ready, reads it, takes it.
+//! Claiming: looks what is ready, reads it, takes it. Or leaves the choice to the store, where that can choose.
 //!
 //! Several workers look at the same lists. Each begins with its own share of them, by a hash of their names, so that they seldom want the same; which one gets an item is
 //! decided by the store.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::adding::found;
 use super::draft::{Draft, Sent, millis};
-use super::{Asked, Delivery, Held, Outputs, State, Taken, answered, pop_if};
+use super::picking::{Candidate, Choosing, Pick, Picked, choose};
+use super::{Asked, Delivery, Held, Outputs, State, Taken, answered};
 use crate::coordinator::{Context, Output};
 use crate::error::{Error, ErrorKind};
 use crate::names::Name;
 use crate::runtime::Instant;
-use crate::spi::{Committed, Conflict, Key, Page, Stamp, Txn};
+use crate::spi::{Committed, Conflict, Key, Operation, Page, Take, Txn};
 use crate::view::View;
-use crate::work_set::records::{List, Record, Stage, Worker, time_of};
+use crate::work_set::records::{Record, Tally, Worker, time_of};
 use crate::work_set::state::settling::OwnList;
 use crate::work_set::state::shares::Shares;
-use crate::zoo::{Bug, planted};
 
 /// A caller that wants items.
 #[derive(Debug)]
@@ -26,18 +27,6 @@ pub(super) struct Want {
     pub(super) caller: u64,
     pub(super) limit: usize,
     pub(super) waits: bool,
-}
-
-/// A list of items that may be ready.
-#[derive(Clone, Debug)]
-pub(super) struct Candidate {
-    pub(super) stamp: Stamp,
-    pub(super) priority: i8,
-    /// When what it names is due; 0 for at once.
-    pub(super) due: u64,
-    /// It is in the share of this worker.
-    pub(super) mine: bool,
-    pub(super) list: List,
 }
 
 /// What this process knows of what is ready.
@@ -113,28 +102,32 @@ pub(super) struct Taking {
     /// For each item which operation takes it, and what it becomes.
     items: Vec<(usize, Name, Record)>,
     list: Option<(Name, usize)>,
-    chosen: Vec<Candidate>,
+    pub(super) chosen: Vec<Candidate>,
 }
 
 impl State {
     /// Does the next thing on the way to what callers want.
-    pub(super) fn hunt(&mut self, _: &Context<'_>, out: &mut Outputs) -> bool {
+    pub(super) fn hunt(&mut self, context: &Context<'_>, out: &mut Outputs) -> bool {
         if self.wants.is_empty() || self.hunt.idle || self.hold_until.is_some() || !self.workers.is_known() {
             return false;
         }
         if self.me.is_none() {
             return false;
         }
-        let chosen = self.choose();
+        let wanted = self.wanted();
+        let chosen = choose(&mut self.hunt.candidates, wanted, self.limits);
         if chosen.is_empty() {
             self.hunt.stirred = false;
+            if self.takes {
+                return self.leave_it_to_the_store(context, out);
+            }
             let txn = Txn::new()
                 .read_back(self.keys.ready.clone(), Page::by_name(self.window()))
                 .read_back(self.keys.later.clone(), Page::by_name(self.window()));
             self.ask(Asked::Look, txn, out);
             return true;
         }
-        let mut wanted = self.wanted();
+        let mut wanted = wanted;
         let mut ids = Vec::new();
         for candidate in &chosen {
             let of_it = candidate.list.ids.iter().take(wanted);
@@ -150,6 +143,20 @@ impl State {
         true
     }
 
+    /// Has the store choose. What is there is read back: if nothing was taken, it says when something will be.
+    fn leave_it_to_the_store(&mut self, context: &Context<'_>, out: &mut Outputs) -> bool {
+        let Some(me) = &self.me else { return false };
+        let (now, number) = (millis(context), context.numbers.fetch_add(1, Ordering::Relaxed));
+        let choosing = Choosing::new(&self.keys, me, self.limits, self.wanted(), (now, number));
+        let txn = Txn::new()
+            .held(me.stamp.clone())
+            .take(Take::new(choosing))
+            .read_back(self.keys.ready.clone(), Page::by_name(1))
+            .read_back(self.keys.later.clone(), Page::by_name(1));
+        self.ask(Asked::Choose, txn, out);
+        true
+    }
+
     /// How many items are taken at once, at most.
     fn wanted(&self) -> usize {
         let limits = self.wants.iter().map(|want| want.limit);
@@ -160,22 +167,6 @@ impl State {
     fn window(&self) -> usize {
         let lists = self.wanted().div_ceil(self.hunt.density.max(1));
         2 + lists.saturating_mul(self.claimers().count().max(1) + 1)
-    }
-
-    /// The best of the lists that are known, as many as are wanted.
-    fn choose(&mut self) -> Vec<Candidate> {
-        let (mut wanted, mut bytes, mut lists) = (self.wanted(), 0_u64, 0);
-        let mut chosen: Vec<Candidate> = Vec::new();
-        while wanted > 0 && lists < self.limits.steps / 2 {
-            let limit = self.limits.bytes as u64;
-            let fits = |candidate: &Candidate| lists == 0 || bytes + candidate.list.bytes <= limit;
-            let Some(candidate) = pop_if(&mut self.hunt.candidates, fits) else { break };
-            wanted = wanted.saturating_sub(candidate.list.ids.len());
-            bytes += candidate.list.bytes;
-            lists += 1;
-            chosen.push(candidate);
-        }
-        chosen
     }
 
     pub(super) fn looked(&mut self, committed: &Committed, context: &Context<'_>, out: &mut Outputs) {
@@ -223,34 +214,41 @@ impl State {
     ) {
         let Some(me) = &self.me else { return self.hunt.forget() };
         let draft = Draft::new(&self.keys, me, self.limits, context);
-        let (worker, room) = (&me.name, chosen.len() + 1);
-        let wanted = self.wanted();
-        let (read, decided) = (found(committed), BTreeMap::new());
-        let mut pick = Pick { read, decided, draft, worker, wanted, room, items: Vec::new() };
+        let mut read = found(committed);
+        let look = |id: &Name| read.remove(id);
+        let mut pick = Pick::new(draft, &me.name, self.wanted(), chosen.len(), look);
         let mut unread = ids.len();
         for candidate in &chosen {
-            let (read, rest) = candidate.list.ids.split_at(unread.min(candidate.list.ids.len()));
-            unread -= read.len();
-            let mut rest = List { bytes: candidate.list.bytes, ids: rest.to_vec() };
-            // What a list of later items names is due since it was looked at, whatever the clock shows now.
-            let now = millis(context).max(candidate.due);
-            for id in read {
-                pick.take(id, now, &mut rest);
-            }
-            if rest.ids.is_empty() || rest.ids.len() < candidate.list.ids.len() {
-                pick.draft.shorten(&candidate.stamp, &rest);
+            pick.list(candidate, unread, millis(context));
+            unread = unread.saturating_sub(candidate.list.ids.len());
+        }
+        if let Some(Picked { txn, sent, items, list }) = pick.finish() {
+            self.ask(Asked::Take(Taking { sent, items, list, chosen }), txn, out);
+        }
+    }
+
+    /// The store has chosen.
+    pub(super) fn chosen(&mut self, committed: &Committed, context: &Context<'_>, out: &mut Outputs) {
+        if committed.taken.is_empty() {
+            return self.looked(committed, context, out);
+        }
+        let mut taking = Taking { sent: Sent::default(), items: Vec::new(), list: None, chosen: Vec::new() };
+        for (at, operation) in committed.taken.iter().enumerate() {
+            let (Operation::Create { value, .. } | Operation::Update { value, .. }) = operation else {
+                continue;
+            };
+            let (of, name) = (operation.key().collection(), operation.key().name());
+            if *of == self.keys.items {
+                taking.items.extend(Record::decode(value).map(|record| (at, name.clone(), record)));
+            } else if *of == self.keys.claims {
+                taking.list = Some((name.clone(), at));
+            } else if *of == self.keys.tallies {
+                taking.sent.tally = Tally::decode(value).map(|tally| (at, tally));
+            } else if *of == self.keys.workers {
+                taking.sent.worker = Worker::decode(value).map(|worker| (at, worker));
             }
         }
-        let Pick { mut draft, items, .. } = pick;
-        let list = (!items.is_empty()).then(|| {
-            draft.granting();
-            draft.claimed(items.iter().map(|(_, id, _)| id.clone()).collect())
-        });
-        if draft.is_empty() {
-            return;
-        }
-        let (txn, sent) = draft.finish();
-        self.ask(Asked::Take(Taking { sent, items, list, chosen }), txn, out);
+        self.took(taking, committed, context, out);
     }
 
     pub(super) fn took(
@@ -270,6 +268,7 @@ impl State {
         }
         self.end_older(&taking.items, out);
         let deadline = self.policy.deadline.map(|span| context.now + span);
+        self.due_by(deadline);
         let mut claims = VecDeque::new();
         for (at, id, record) in taking.items {
             let Some(stamp) = stamp(at) else { continue };
@@ -308,14 +307,14 @@ impl State {
     }
 
     /// Somebody else was faster with some of it: goes on with the rest.
-    pub(super) fn take_conflicted(&mut self, taking: Taking, conflict: &Conflict, out: &mut Outputs) {
+    pub(super) fn take_conflicted(&mut self, chosen: Vec<Candidate>, conflict: &Conflict, out: &mut Outputs) {
         let items = &self.keys.items;
         let is_named = |key: &Key| conflict.keys.contains(key);
         let is_left = |candidate: &Candidate| {
             !is_named(candidate.stamp.key())
                 && !candidate.list.ids.iter().any(|id| is_named(&items.key(id.clone())))
         };
-        let rest: Vec<_> = taking.chosen.into_iter().filter(is_left).collect();
+        let rest: Vec<_> = chosen.into_iter().filter(is_left).collect();
         rest.into_iter().rev().for_each(|candidate| self.hunt.candidates.push_front(candidate));
         let gone = self.me.as_ref().is_some_and(|me| is_named(me.stamp.key()));
         if gone {
@@ -341,57 +340,5 @@ impl State {
             let error = self.reject("claim items", ErrorKind::Recovering, reason).with_until(until);
             self.refuse_impatient(&error, out);
         }
-    }
-}
-
-/// Takes what is ready of what was read.
-struct Pick<'a> {
-    read: BTreeMap<Name, (Stamp, Record)>,
-    /// Whether an item stays in the lists that name it.
-    decided: BTreeMap<Name, bool>,
-    draft: Draft<'a>,
-    worker: &'a Name,
-    wanted: usize,
-    /// How many steps the lists need.
-    room: usize,
-    items: Vec<(usize, Name, Record)>,
-}
-
-impl Pick<'_> {
-    /// Takes an item, or leaves it in its list.
-    fn take(&mut self, id: &Name, now: u64, rest: &mut List) {
-        let stays = match self.decided.get(id) {
-            // Another list names it as well.
-            Some(stays) => *stays,
-            None => self.decide(id, now, rest),
-        };
-        self.decided.insert(id.clone(), stays);
-        if stays {
-            rest.ids.push(id.clone());
-        }
-    }
-
-    /// Takes an item if it can be taken. Returns whether it stays in the list.
-    fn decide(&mut self, id: &Name, now: u64, rest: &mut List) -> bool {
-        let now = if planted(Bug::ClaimedBeforeItsTime) { u64::MAX } else { now };
-        let known = self.read.get(id);
-        let Some((stamp, before)) =
-            known.filter(|(_, record)| matches!(record.stage, Stage::Ready { due } if due <= now))
-        else {
-            // What is not there, not ready, or put off since, leaves the list: whatever makes it ready again lists it again.
-            let has_room = self.draft.steps_left() > self.room;
-            if has_room {
-                self.draft.dismiss(id, known.map(|(stamp, _)| stamp));
-            }
-            return !has_room;
-        };
-        let taken = before.taken_by(self.worker);
-        if self.wanted == 0 || !self.draft.fits(&taken, self.room) {
-            return true;
-        }
-        self.wanted -= 1;
-        rest.bytes = rest.bytes.saturating_sub(before.payload.len() as u64);
-        self.items.push((self.draft.update(stamp, before, &taken), id.clone(), taken));
-        false
     }
 }

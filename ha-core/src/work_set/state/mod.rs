@@ -9,6 +9,7 @@ mod draft;
 mod editing;
 mod hunting;
 mod letters;
+mod picking;
 mod reconcile;
 mod rescue;
 mod settling;
@@ -125,7 +126,7 @@ struct Held {
 }
 
 /// This process among the workers, in the present session.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Me {
     name: Name,
     stamp: Stamp,
@@ -144,7 +145,9 @@ enum Asked {
     Add(adding::Sending),
     AddRead,
     Look,
-    Read(Vec<hunting::Candidate>, Vec<Name>),
+    /// The store chooses, and takes.
+    Choose,
+    Read(Vec<picking::Candidate>, Vec<Name>),
     Take(hunting::Taking),
     Settle(settling::Sending),
     Autopsy(Vec<Settle>),
@@ -186,6 +189,8 @@ pub(super) struct State {
     name: Name,
     keys: Keys,
     limits: Limits,
+    /// The store can choose what is taken.
+    takes: bool,
     session: Option<SessionId>,
     closing: bool,
     hold_until: Option<Instant>,
@@ -202,6 +207,8 @@ pub(super) struct State {
     wants: VecDeque<Want>,
     hunt: Hunt,
     held: BTreeMap<u64, Held>,
+    /// No deadline of a claim is earlier; one that is over may have had this one.
+    first_deadline: Option<Instant>,
     lists: BTreeMap<Name, OwnList>,
     settles: VecDeque<Settle>,
     batches: BTreeMap<u64, Batch>,
@@ -222,6 +229,7 @@ impl State {
             keys: Keys::new(&name),
             name,
             limits: Limits::of(capabilities),
+            takes: capabilities.takes,
             session: None,
             closing: false,
             hold_until: None,
@@ -237,6 +245,7 @@ impl State {
             wants: VecDeque::new(),
             hunt: Hunt::default(),
             held: BTreeMap::new(),
+            first_deadline: None,
             lists: BTreeMap::new(),
             settles: VecDeque::new(),
             batches: BTreeMap::new(),

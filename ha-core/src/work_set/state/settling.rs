@@ -86,6 +86,9 @@ impl State {
 
     /// Claims that took too long are given back, and their holders are told first.
     pub(super) fn overdue(&mut self, now: Instant, out: &mut Outputs) {
+        if self.first_deadline.is_none_or(|first| now < first) {
+            return;
+        }
         let is_due = |held: &Held| held.deadline.is_some_and(|deadline| deadline <= now);
         let due: Vec<_> =
             self.held.iter().filter(|(_, held)| is_due(held)).map(|(claim, _)| *claim).collect();
@@ -106,6 +109,12 @@ impl State {
                 to: None,
             });
         }
+        self.first_deadline = self.held.values().filter_map(|held| held.deadline).min();
+    }
+
+    /// Something is due at that time.
+    pub(super) fn due_by(&mut self, deadline: Option<Instant>) {
+        self.first_deadline = [self.first_deadline, deadline].into_iter().flatten().min();
     }
 
     /// Ends what fits of what is to end.
@@ -337,6 +346,7 @@ impl State {
 
     pub(super) fn extended(&mut self, extend: &Extend, now: Instant, out: &mut Outputs) {
         let until = now + extend.span;
+        self.due_by(Some(until));
         let mut answers = Vec::new();
         for (claim, _) in &extend.claims {
             let is_ending = self.settles.iter().any(|settle| settle.claim == *claim);

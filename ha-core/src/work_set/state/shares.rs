@@ -1,13 +1,13 @@
 //! Several workers at the same lists: who begins with which, and who is woken by which.
 
-use super::hunting::Candidate;
+use super::picking::Candidate;
 use super::{Outputs, READY, State};
 use crate::coordinator::Output;
 use crate::names::Name;
 use crate::runtime::Instant;
 use crate::spi::{Listing, WatchEvent, WatchTarget};
 use crate::work_set::options::hash;
-use crate::work_set::records::{List, Worker, priority_of, time_of};
+use crate::work_set::records::Worker;
 
 /// How long a worker that waits leaves to another what is in that one's share.
 const COURTESY: std::time::Duration = std::time::Duration::from_millis(5);
@@ -30,14 +30,8 @@ impl Shares {
     }
 
     pub(super) fn candidates(&self, listing: &Listing, is_later: bool) -> impl Iterator<Item = Candidate> {
-        listing.entries().iter().map(move |entry| {
-            let name = entry.key().name();
-            let priority = priority_of(name, is_later).unwrap_or(i8::MIN);
-            // A list that cannot be read names nothing, and is removed by whoever takes it.
-            let list = List::decode(entry.value()).unwrap_or_default();
-            let due = if is_later { time_of(name).unwrap_or(u64::MAX) } else { 0 };
-            Candidate { stamp: entry.stamp().clone(), priority, due, mine: self.has(name), list }
-        })
+        let entries = listing.entries().iter();
+        entries.map(move |entry| Candidate::of(entry, is_later, self.has(entry.key().name())))
     }
 }
 
