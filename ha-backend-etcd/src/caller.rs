@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use ha_core::runtime::{Instant, Runtime};
+use ha_core::runtime::{Backoff, Instant, Runtime, within};
 
 use crate::client::{Connection, Failure, FailureKind, Found, Header, Read, TxnAnswer, TxnRequest};
-use crate::clock::{Backoff, within};
 use crate::continuity::{Continuity, Verdict};
 use crate::pool::{Lane, Member, Pool};
 

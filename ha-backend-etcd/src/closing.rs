@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use ha_core::runtime::{Backoff, within};
 use ha_core::spi::SessionId;
 use ha_core::{Error, ErrorKind};
 use tokio::sync::oneshot;
 
 use crate::client::{Failure, FailureKind};
-use crate::clock::{Backoff, within};
 use crate::link::Link;
 use crate::over::Why;
 use crate::pool::Lane;

@@ -10,12 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
-use ha_core::runtime::{BoxFuture, Runtime};
+use ha_core::runtime::{Backoff, BoxFuture, Runtime};
 use ha_core::spi::{Committed, Conflict, Outcome, Revision, Stamp, Txn};
 use ha_core::{Effect, Error, ErrorKind};
 
 use crate::client::{Compare, Failure, FailureKind, Found, Is, Step, TxnRequest};
-use crate::clock::Backoff;
 use crate::link::{Ended, Link};
 use crate::over::Why;
 use crate::page::Detail;

@@ -7,12 +7,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ha_core::runtime::Instant;
+use ha_core::runtime::{Backoff, Instant};
 use ha_core::spi::{WatchStream, WatchTarget};
 use tokio::sync::mpsc;
 
 use crate::client::{KeyRange, WatchAnswer, WatchOrder, WatchReader};
-use crate::clock::Backoff;
 use crate::feed::{Feed, FeedStream, Notice};
 use crate::link::Link;
 use crate::pool::{Lane, Member};

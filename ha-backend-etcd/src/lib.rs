@@ -38,7 +38,6 @@
 mod backend;
 mod caller;
 mod client;
-mod clock;
 mod closing;
 mod commit;
 mod config;

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ha_core::runtime::Runtime;
+use ha_core::runtime::{Backoff, Runtime};
 use ha_core::spi::{Collection, Lineage, Listing, Page, SessionId};
 use ha_core::{Error, ErrorKind};
 use tokio::sync::Mutex;
 
 use crate::caller::Caller;
 use crate::client::{Failure, FailureKind, Found, Header, Lease, Read, Step, TxnAnswer, TxnRequest};
-use crate::clock::Backoff;
 use crate::keys::Layout;
 use crate::over::{Over, Why};
 use crate::page::{PageRead, Shown};

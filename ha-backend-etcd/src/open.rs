@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use ha_core::runtime::Backoff;
 use ha_core::spi::{SessionId, SessionRequest};
 use ha_core::{Error, ErrorKind};
 
 use crate::caller::Caller;
 use crate::client::{Compare, Endpoint, Failure, FailureKind, Is, Lease, Read, Step, TxnRequest};
-use crate::clock::Backoff;
 use crate::config::EtcdConfig;
 use crate::continuity::Continuity;
 use crate::keys::Layout;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ha_core::Error;
+use ha_core::runtime::within;
 use ha_core::spi::Renewal;
 use tokio::sync::mpsc;
 
 use crate::client::{Connection, Failure, FailureKind, Read};
-use crate::clock::within;
 use crate::link::{Grant, Link};
 use crate::over::Why;
 use crate::pool::{Lane, Member};

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ha_core::runtime::Instant;
+use ha_core::runtime::{Backoff, Instant};
 use tokio::sync::mpsc;
 
 use crate::client::{Event, Failure, FailureKind, KeyRange, Kv, Read, Told, WatchAnswer, WatchOrder};
-use crate::clock::Backoff;
 use crate::feed::Feed;
 use crate::hub::{Command, RECORD};
 use crate::link::Link;

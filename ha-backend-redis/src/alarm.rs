@@ -3,10 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ha_core::runtime::Instant;
+use ha_core::runtime::{Backoff, Instant};
 use tokio::sync::Notify;
 
-use crate::clock::Backoff;
 use crate::link::Link;
 use crate::scripts::{Call, Script};
 use crate::sync::lock;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use ha_core::runtime::{Backoff, within};
 use ha_core::spi::SessionId;
 use ha_core::{Error, ErrorKind};
 use tokio::sync::oneshot;
 
 use crate::answer::Status;
-use crate::clock::{Backoff, within};
 use crate::failure::Failure;
 use crate::keys::SESSION_BYTES;
 use crate::link::{Ended, Link};

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ha_core::runtime::Backoff;
 use ha_core::spi::{Collection, Entry, WatchTarget};
 
 use crate::answer::{Status, strange};
-use crate::clock::Backoff;
 use crate::failure::Failure;
 use crate::hub::{Taken, WatchId};
 use crate::keys::{self, digits};

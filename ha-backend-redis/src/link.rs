@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use ha_core::runtime::{Instant, Runtime};
+use ha_core::runtime::{Backoff, Instant, Runtime};
 use ha_core::spi::{Collection, Lineage, Listing, Order, Page, Revision, SessionId};
 use ha_core::{Error, ErrorKind};
 use tokio::sync::Mutex;
 
 use crate::alarm::Alarm;
 use crate::answer::{Answer, Status};
-use crate::clock::Backoff;
 use crate::failure::{Failure, FailureKind};
 use crate::history::History;
 use crate::hub::Hub;

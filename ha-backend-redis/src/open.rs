@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ha_core::runtime::Backoff;
 use ha_core::spi::{SessionId, SessionRequest};
 use ha_core::{Error, ErrorKind};
 
 use crate::alarm;
 use crate::answer::Status;
-use crate::clock::{Backoff, micros};
+use crate::clock::micros;
 use crate::config::RedisConfig;
 use crate::failure::{Failure, FailureKind};
 use crate::follow;

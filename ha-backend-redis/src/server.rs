@@ -4,10 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ha_core::Error;
-use ha_core::runtime::Runtime;
+use ha_core::runtime::{Runtime, within};
 
 use crate::answer::Answer;
-use crate::clock::within;
 use crate::config::{Address, RedisConfig};
 use crate::connection::Connection;
 use crate::failure::{Failure, FailureKind};

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ha_core::runtime::{Backoff, within};
 use ha_core::spi::SessionId;
 use ha_core::{Error, ErrorKind};
 
 use crate::client::{Connection, FailureKind, Ticket};
-use crate::clock::{Backoff, within};
 use crate::farewell::{self, Farewell};
 use crate::link::Link;
 use crate::over::Why;

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ha_core::runtime::BoxFuture;
+use ha_core::runtime::{Backoff, BoxFuture};
 use ha_core::spi::{Committed, Conflict, Key, Listing, Outcome, Revision, Txn};
 use ha_core::{Effect, Error, ErrorKind};
 
 use crate::client::{Children, Connection, Failure, FailureKind, Life, MultiFailure, Stat};
-use crate::clock::Backoff;
 use crate::finish::Finish;
 use crate::link::Link;
 use crate::over::Why;

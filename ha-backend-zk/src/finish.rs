@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use ha_core::Error;
-use ha_core::runtime::BoxFuture;
+use ha_core::runtime::{Backoff, BoxFuture};
 use ha_core::spi::{Committed, Outcome, Stamp, Txn};
 
-use crate::clock::Backoff;
 use crate::link::Link;
 use crate::stamp::Detail;
 

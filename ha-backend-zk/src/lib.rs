@@ -36,7 +36,6 @@
 
 mod backend;
 mod client;
-mod clock;
 mod closing;
 mod commit;
 mod config;

@@ -6,13 +6,12 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ha_core::runtime::{Instant, Runtime};
+use ha_core::runtime::{Instant, Runtime, within};
 use ha_core::spi::{Lineage, SessionId};
 use ha_core::{Error, ErrorKind};
 use tokio::sync::watch;
 
 use crate::client::{Connection, Failure, FailureKind, MultiFailure, Settings, Step};
-use crate::clock::within;
 use crate::continuity::Continuity;
 use crate::keys::Layout;
 use crate::made::Made;

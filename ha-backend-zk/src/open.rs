@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ha_core::runtime::Instant;
+use ha_core::runtime::{Backoff, Instant, within};
 use ha_core::spi::{SessionId, SessionRequest};
 use ha_core::{Error, ErrorKind};
 
 use crate::client::{Connection, Failure, FailureKind, Life, Settings, Stat};
-use crate::clock::{Backoff, within};
 use crate::config::ZkConfig;
 use crate::continuity::Continuity;
 use crate::history;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use ha_core::runtime::Backoff;
+
 use crate::client::{News, Sign, TreeWatcher};
-use crate::clock::Backoff;
 use crate::link::Link;
 use crate::over::Why;
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use ha_core::runtime::Backoff;
 use ha_core::spi::{Collection, Listing, Name, Page};
 
 use crate::client::{Children, Connection, Failure, FailureKind, Node, Reading};
-use crate::clock::Backoff;
 use crate::keys;
 use crate::link::Link;
 use crate::over::Why;

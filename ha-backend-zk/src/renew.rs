@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use ha_core::runtime::within;
 use ha_core::spi::Renewal;
 use ha_core::{Error, ErrorKind};
 
 use crate::client::{Failure, FailureKind};
-use crate::clock::within;
 use crate::link::Link;
 use crate::over::Why;
 use crate::sync::lock;

@@ -7,8 +7,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use ha_core::runtime::Backoff;
+
 use crate::client::{Connection, Failure, FailureKind};
-use crate::clock::Backoff;
 use crate::link::Link;
 use crate::over::Why;
 use crate::plan::Plan;

@@ -14,12 +14,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
-use ha_core::runtime::BoxFuture;
+use ha_core::runtime::{Backoff, BoxFuture};
 use ha_core::spi::{Change, Key, Lineage, Revision, WatchEvent, WatchStream, WatchTarget};
 use tokio::sync::watch;
 
 use crate::client::Failure;
-use crate::clock::Backoff;
 use crate::link::Link;
 use crate::over::Why;
 use crate::pulse::Pulse;

@@ -9,6 +9,7 @@ mod instant;
 mod io_thread;
 mod processes;
 mod timer;
+mod waiting;
 
 use std::fmt;
 use std::future::Future;
@@ -19,6 +20,7 @@ pub use instant::Instant;
 pub use io_thread::{IoThread, TokioRuntime};
 pub(crate) use processes::is_same;
 pub use processes::{LocalProcesses, Process, Processes};
+pub use waiting::{Backoff, within};
 
 /// A boxed future that can be moved between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
