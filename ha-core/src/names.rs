@@ -1,6 +1,7 @@
 //! Names as parsed types: nothing built from them can fail later.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind};
@@ -117,8 +118,12 @@ impl fmt::Display for Name {
 ///
 /// Segments only keep the names of different recipes apart; there is no hierarchy: listing a collection shows its own
 /// entries and never those of a collection whose name is longer.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Collection(Arc<[Name]>);
+#[derive(Clone, Eq, PartialOrd, Ord)]
+pub struct Collection {
+    segments: Arc<[Name]>,
+    /// Of the segments: a transaction looks up the same few collections again and again.
+    hash: u64,
+}
 
 impl Collection {
     /// The most segments that a collection can have.
@@ -138,24 +143,43 @@ impl Collection {
                     segments.len()
                 )));
         }
-        Ok(Self(segments.iter().map(|segment| Name::parse(segment)).collect::<Result<_, _>>()?))
+        Ok(Self::new(segments.iter().map(|segment| Name::parse(segment)).collect::<Result<_, _>>()?))
+    }
+
+    fn new(segments: Arc<[Name]>) -> Self {
+        let mut hasher = DefaultHasher::new();
+        segments.hash(&mut hasher);
+        Self { segments, hash: hasher.finish() }
     }
 
     /// A collection of the toolkit: a fixed first segment, then parsed names.
     pub(crate) fn of(kind: &'static str, names: &[&Name]) -> Self {
-        Self(std::iter::once(Name::internal(kind)).chain(names.iter().copied().cloned()).collect())
+        Self::new(std::iter::once(Name::internal(kind)).chain(names.iter().copied().cloned()).collect())
     }
 
     /// The segments, first to last.
     #[must_use]
     pub fn segments(&self) -> &[Name] {
-        &self.0
+        &self.segments
     }
 
     /// The key of the entry `name` in this collection.
     #[must_use]
     pub fn key(&self, name: Name) -> Key {
         Key { collection: self.clone(), name }
+    }
+}
+
+impl PartialEq for Collection {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
+            && (Arc::ptr_eq(&self.segments, &other.segments) || self.segments == other.segments)
+    }
+}
+
+impl Hash for Collection {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
     }
 }
 
@@ -167,7 +191,7 @@ impl fmt::Debug for Collection {
 
 impl fmt::Display for Collection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, segment) in self.0.iter().enumerate() {
+        for (at, segment) in self.segments.iter().enumerate() {
             if at > 0 {
                 f.write_str("/")?;
             }

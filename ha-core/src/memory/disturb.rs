@@ -75,7 +75,7 @@ impl Namespace {
             return false;
         }
         self.begin_commit();
-        self.remove(key, wakes).is_some()
+        self.remove(key, wakes)
     }
 
     /// Deletes those of `stamps` that still exist, in one commit of nobody.

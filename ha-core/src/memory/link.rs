@@ -126,7 +126,7 @@ impl Link {
     }
 
     /// Commits a valid transaction.
-    pub(super) fn commit(&self, txn: &Txn) -> Result<Outcome, Error> {
+    pub(super) fn commit(&self, txn: Txn) -> Result<Outcome, Error> {
         let outcome = self.alive(Request::Commit, |namespace, wakes| namespace.commit(&self.id, txn, wakes));
         #[cfg(feature = "test-util")]
         match &outcome {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+
 use crate::memory::expiry::Sessions;
 use crate::memory::store::Wakes;
 use crate::memory::table::Tables;
@@ -111,16 +113,32 @@ impl Namespace {
         self.tell(&key, None, wakes);
     }
 
-    /// Takes the entry at `key` out, and tells the watchers.
-    pub(super) fn remove(&mut self, key: &Key, wakes: &mut Wakes) -> Option<Entry> {
+    /// Writes another state of the entry that is there, and tells the watchers.
+    pub(super) fn update(&mut self, key: &Key, value: Bytes, wakes: &mut Wakes) {
         #[cfg(feature = "test-util")]
         self.remember_entry(key);
-        let entry = self.tables.remove(key)?;
+        let Some(before) = self.tables.update(key, Revision::new(self.revision), value) else { return };
+        wakes.free(before);
+        #[cfg(feature = "test-util")]
+        if self.log.is_some()
+            && let Some(entry) = self.entry(key).cloned()
+        {
+            self.log_change(|| Change::Put(entry));
+        }
+        self.tell(key, None, wakes);
+    }
+
+    /// Takes the entry at `key` out, and tells the watchers. Returns whether there was one.
+    pub(super) fn remove(&mut self, key: &Key, wakes: &mut Wakes) -> bool {
+        #[cfg(feature = "test-util")]
+        self.remember_entry(key);
+        let Some(entry) = self.tables.remove(key) else { return false };
         #[cfg(feature = "test-util")]
         self.log_change(|| Change::Removed(entry.stamp().clone()));
         self.sessions.lose(&entry);
         self.tell(key, Some(entry.stamp()), wakes);
-        Some(entry)
+        wakes.free(entry.into_value());
+        true
     }
 
     /// Tells the watchers of `key` that the incarnation of `removed` vanished, or else what is there now.

@@ -209,7 +209,7 @@ impl Link {
     pub(super) async fn commit_through_faults(&self, txn: &Txn) -> Result<Outcome, Error> {
         let route = self.route(Node::route_of_commit);
         self.send(&route, Request::Commit).await?;
-        let answer = self.commit(txn);
+        let answer = self.commit(txn.clone());
         let unanswered = Unanswered::new(self, txn, &answer);
         let arrived = self.receive(&route, Request::Commit).await;
         unanswered.answered();

@@ -63,7 +63,7 @@ impl Session for MemorySession {
         if self.link.has_faults() {
             return Box::pin(self.link.commit_through_faults(&txn)).await;
         }
-        self.link.commit(&txn)
+        self.link.commit(txn)
     }
 
     async fn list(&self, collection: &Collection, page: Page) -> Result<Listing, Error> {

@@ -7,6 +7,8 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::task::Waker;
 
+use bytes::Bytes;
+
 use crate::error::Error;
 use crate::memory::namespace::Namespace;
 #[cfg(feature = "test-util")]
@@ -127,11 +129,13 @@ fn base_36(mut number: u64) -> String {
     }
 }
 
-/// Wakers that a step collected under the lock, for after it. Waking or dropping one can run code that uses the store.
+/// What a step leaves for the time after the lock: wakers, because waking or dropping one can run code that uses the store, and what it replaced, because to free that
+/// takes time in which others could use the store.
 #[derive(Default)]
 pub(super) struct Wakes {
     wake: Vec<Waker>,
     discard: Vec<Waker>,
+    gone: Vec<Bytes>,
 }
 
 impl Wakes {
@@ -145,6 +149,11 @@ impl Wakes {
         if !slot.as_ref().is_some_and(|waiting| waiting.will_wake(waker)) {
             self.discard.extend(slot.replace(waker.clone()));
         }
+    }
+
+    /// Frees a value that was replaced or removed.
+    pub(super) fn free(&mut self, value: Bytes) {
+        self.gone.push(value);
     }
 
     /// Wakes all who wait in `waiting`.

@@ -1,7 +1,11 @@
 //! The entries of one collection, by name and by age, and who watches them.
 
-use std::collections::{BTreeMap, BTreeSet};
+#![expect(clippy::disallowed_types, reason = "what is kept by hash is looked up, and never gone through")]
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
+
+use bytes::Bytes;
 
 use crate::memory::watch::WatcherId;
 use crate::spi::{Collection, Entry, Key, Name, Order, Page, Revision, WatchTarget};
@@ -12,7 +16,7 @@ const UNUSED_MAX: usize = 256;
 /// The tables of a namespace.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
-    by_collection: BTreeMap<Collection, Table>,
+    by_collection: HashMap<Collection, Table>,
     unused: usize,
 }
 
@@ -24,7 +28,16 @@ impl Tables {
 
     /// Puts `entry` in the place of what was there.
     pub(super) fn insert(&mut self, entry: Entry) {
-        self.reuse(&entry.key().collection().clone()).insert(entry);
+        match self.by_collection.get_mut(entry.key().collection()) {
+            Some(table) if !table.is_unused() => table.insert(entry),
+            _ => self.reuse(&entry.key().collection().clone()).insert(entry),
+        }
+    }
+
+    /// Writes another state of an entry that is there. Returns the value that was there.
+    pub(super) fn update(&mut self, key: &Key, modified: Revision, value: Bytes) -> Option<Bytes> {
+        let table = self.by_collection.get_mut(key.collection())?;
+        Some(table.entries.get_mut(key.name())?.update(modified, value))
     }
 
     /// Takes an entry out.
@@ -87,7 +100,9 @@ impl Tables {
 /// One collection.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    entries: BTreeMap<Name, Entry>,
+    /// By hash: a search among many ordered names costs a dozen comparisons with names that are in no cache.
+    entries: HashMap<Name, Entry>,
+    by_name: BTreeSet<Name>,
     /// Ascending by (`created`, name). `None` is smaller than every name: a bound for ranges, never stored.
     by_age: BTreeSet<(Revision, Option<Name>)>,
     watchers: Vec<WatcherId>,
@@ -102,16 +117,17 @@ impl Table {
 
     /// All entries, by name.
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values()
+        self.by_name.iter().filter_map(|name| self.entries.get(name))
     }
 
     /// The entries of a page, and whether there are more behind it.
     pub(super) fn page(&self, page: &Page) -> (Vec<Entry>, bool) {
         match page.order() {
-            Order::Name { after: None } => cut(self.entries.values(), page.limit()),
+            Order::Name { after: None } => cut(self.entries(), page.limit()),
             Order::Name { after: Some(after) } => {
                 let behind = (Bound::Excluded(after), Bound::Unbounded);
-                cut(self.entries.range::<Name, _>(behind).map(|(_, entry)| entry), page.limit())
+                let range = self.by_name.range::<Name, _>(behind);
+                cut(range.filter_map(|name| self.entries.get(name)), page.limit())
             }
             Order::Oldest => cut(self.by_age.iter().filter_map(|place| self.aged(place)), page.limit()),
             Order::Newest { up_to: None } => {
@@ -149,13 +165,16 @@ impl Table {
             Some(replaced) => {
                 self.by_age.remove(&(replaced.created(), Some(name.clone())));
             }
-            None => {}
+            None => {
+                self.by_name.insert(name.clone());
+            }
         }
         self.by_age.insert((created, Some(name)));
     }
 
     fn remove(&mut self, name: &Name) -> Option<Entry> {
         let entry = self.entries.remove(name)?;
+        self.by_name.remove(name);
         self.by_age.remove(&(entry.created(), Some(name.clone())));
         Some(entry)
     }

@@ -6,13 +6,13 @@ use crate::error::{Error, ErrorKind};
 use crate::memory::namespace::Namespace;
 use crate::memory::store::Wakes;
 use crate::spi::{
-    Collection, Committed, Conflict, Entry, Guard, Key, Listing, Operation, Outcome, Page, Reads, Revision,
-    SessionId, Stamp, Txn,
+    Collection, Committed, Conflict, Entry, Guard, Key, Listing, Name, Operation, Outcome, Page, Reads,
+    Revision, SessionId, Stamp, Txn,
 };
 
 impl Reads for Namespace {
-    fn entry(&self, key: &Key) -> Option<Entry> {
-        Self::entry(self, key).cloned()
+    fn entry(&self, collection: &Collection, name: &Name) -> Option<Entry> {
+        self.tables.find(collection)?.entry(name).cloned()
     }
 
     fn page(&self, collection: &Collection, page: &Page) -> Listing {
@@ -25,10 +25,10 @@ impl Namespace {
     pub(super) fn commit(
         &mut self,
         session: &SessionId,
-        txn: &Txn,
+        mut txn: Txn,
         wakes: &mut Wakes,
     ) -> Result<Outcome, Error> {
-        self.lineage().admit(txn)?;
+        self.lineage().admit(&txn)?;
         if let Some(until) = self.hold_until()
             && txn.is_granting()
         {
@@ -37,11 +37,11 @@ impl Namespace {
                 .with_until(until));
         }
         let taken = txn.choice().map_or_else(Vec::new, |take| take.plan(self));
-        let failed = self.failed_guards(txn, &taken);
+        let failed = self.failed_guards(&txn, &taken);
         if !failed.is_empty() {
             return Ok(Outcome::Conflict(Conflict::new(failed, self.lineage())));
         }
-        let mut operations = txn.operations().iter().chain(&taken).peekable();
+        let mut operations = txn.take_operations().into_iter().chain(taken.iter().cloned()).peekable();
         let revision = match operations.peek() {
             None => self.revision(),
             Some(_) => self.begin_commit(),
@@ -89,26 +89,25 @@ impl Namespace {
 
     fn apply(
         &mut self,
-        operation: &Operation,
+        operation: Operation,
         revision: Revision,
         session: &SessionId,
         wakes: &mut Wakes,
     ) -> Option<Stamp> {
-        let (stamp, value, owner) = match operation {
+        match operation {
             Operation::Create { key, value, owned, naming: _ } => {
-                let stamp = Stamp::new(key.clone(), revision, revision, Bytes::new());
-                (stamp, value, owned.then(|| session.clone()))
+                let stamp = Stamp::new(key, revision, revision, Bytes::new());
+                self.put(Entry::new(stamp.clone(), value, owned.then(|| session.clone())), wakes);
+                Some(stamp)
             }
             Operation::Update { stamp, value } => {
-                let owner = self.entry(stamp.key()).and_then(Entry::owner).cloned();
-                (Stamp::new(stamp.key().clone(), stamp.created(), revision, Bytes::new()), value, owner)
+                self.update(stamp.key(), value, wakes);
+                Some(stamp.at(revision))
             }
             Operation::Delete { stamp } => {
                 self.remove(stamp.key(), wakes);
-                return None;
+                None
             }
-        };
-        self.put(Entry::new(stamp.clone(), value.clone(), owner), wakes);
-        Some(stamp)
+        }
     }
 }

@@ -135,6 +135,11 @@ impl Stamp {
         &self.detail
     }
 
+    /// The stamp of another state of the same incarnation.
+    pub(crate) fn at(self, modified: Revision) -> Self {
+        Self { modified, ..self }
+    }
+
     /// Whether both name the same incarnation of the same entry.
     #[must_use]
     pub fn is_same_incarnation(&self, other: &Self) -> bool {
@@ -161,6 +166,22 @@ impl Entry {
     #[must_use]
     pub fn stamp(&self) -> &Stamp {
         &self.stamp
+    }
+
+    /// What identifies this state of the entry, by value.
+    pub(crate) fn into_stamp(self) -> Stamp {
+        self.stamp
+    }
+
+    /// The value, by value.
+    pub(crate) fn into_value(self) -> Bytes {
+        self.value
+    }
+
+    /// Writes another state of the same incarnation. Returns the value that was there.
+    pub(crate) fn update(&mut self, modified: Revision, value: Bytes) -> Bytes {
+        self.stamp.modified = modified;
+        std::mem::replace(&mut self.value, value)
     }
 
     /// Where the entry lives.

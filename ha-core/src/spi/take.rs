@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::names::{Collection, Key};
+use crate::names::{Collection, Key, Name};
 use crate::spi::{Entry, Listing, Operation, Page};
 
 /// What a worker takes of what is ready, chosen by the store itself at the instant of the commit.
@@ -23,8 +23,8 @@ pub struct Take(Arc<dyn Choice>);
 
 /// The state of the store at one instant.
 pub trait Reads {
-    /// The entry at `key`.
-    fn entry(&self, key: &Key) -> Option<Entry>;
+    /// The entry of this name.
+    fn entry(&self, collection: &Collection, name: &Name) -> Option<Entry>;
 
     /// A page of a collection.
     fn page(&self, collection: &Collection, page: &Page) -> Listing;

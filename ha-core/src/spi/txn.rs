@@ -193,9 +193,24 @@ impl Txn {
         &self.operations
     }
 
+    /// Makes room for so many operations more.
+    pub(crate) fn reserve(&mut self, operations: usize) {
+        self.operations.reserve(operations);
+    }
+
+    /// Adds an operation to a transaction of many.
+    pub(crate) fn push(&mut self, operation: Operation) {
+        self.operations.push(operation);
+    }
+
     /// The operations, without the rest.
     pub(crate) fn into_operations(self) -> Vec<Operation> {
         self.operations
+    }
+
+    /// Takes the operations out.
+    pub(crate) fn take_operations(&mut self) -> Vec<Operation> {
+        std::mem::take(&mut self.operations)
     }
 
     /// What to read back.

@@ -52,7 +52,7 @@ pub(super) enum Stage {
     /// It can be claimed once `due`, in milliseconds since 1970, has passed.
     Ready { due: u64 },
     /// The worker of this name has it.
-    Claimed { worker: String },
+    Claimed { worker: Name },
     /// It was completed at `at` under the claim that the commit of revision `token` made.
     Done { at: u64, token: u64 },
     /// It is a dead letter since `at`.
@@ -116,7 +116,7 @@ impl Record {
         let payload = value.slice_ref(reader.rest());
         let stage = match tag {
             0 => Stage::Ready { due: one },
-            1 => Stage::Claimed { worker: text.into() },
+            1 => Stage::Claimed { worker: Name::parse(text).ok()? },
             2 => Stage::Done { at: one, token: two },
             3 => Stage::Dead { at: one },
             _ => return None,
@@ -136,7 +136,7 @@ impl Record {
 
     /// What it is once the worker `name` has claimed it.
     pub(super) fn taken_by(&self, name: &Name) -> Self {
-        let stage = Stage::Claimed { worker: name.as_str().into() };
+        let stage = Stage::Claimed { worker: name.clone() };
         Self { stage, claims: self.claims.saturating_add(1), ..self.clone() }
     }
 
@@ -152,7 +152,7 @@ impl Record {
 
     /// Whether the worker `name` has it.
     pub(super) fn is_claimed_by(&self, name: &Name) -> bool {
-        matches!(&self.stage, Stage::Claimed { worker } if worker == name.as_str())
+        matches!(&self.stage, Stage::Claimed { worker } if worker == name)
     }
 }
 

@@ -13,7 +13,7 @@ fn records() -> Vec<Record> {
     let stages = [
         Stage::Ready { due: 0 },
         Stage::Ready { due: 1 << 40 },
-        Stage::Claimed { worker: "s1-4".into() },
+        Stage::Claimed { worker: Name::parse("s1-4").unwrap() },
         Stage::Done { at: 77, token: u64::MAX },
         Stage::Dead { at: 9 },
     ];

@@ -15,6 +15,7 @@ Runs the recipes in a simulated world, where a seed decides everything.
   --seed N                  one seed, with its verdict and, with --history, everything that happened
   --from N --count N        a batch of seeds (default: 0 and 1,000)
   --for SECONDS             begin no further seed of a recipe after so long
+  --span SECONDS            how much virtual time a seed takes (default: 60); it takes another course with another one
   --threads N               how many seeds at a time (default: 2)
   --defect NAME             with this planted defect
   --digest                  print the digest of the batch: equal for equal runs
@@ -23,6 +24,9 @@ Runs the recipes in a simulated world, where a seed decides everything.
   zoo                       show, for each planted defect, the seed that catches it (default: within 10,000)
 
 A batch fails when a seed violates an invariant, and, from 1,000 seeds on, when a kind of fault never happened.";
+
+/// A third of a run is the phase in which everything has to come to an end; a session lives for up to five seconds.
+const SHORTEST: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
 struct Arguments {
@@ -51,6 +55,17 @@ fn parse() -> Result<Option<Arguments>, String> {
             "--from" => parsed.batch.from = number(value())?,
             "--count" => parsed.count = Some(number(value())?),
             "--for" => parsed.batch.limit = Some(Duration::from_secs(number(value())?)),
+            "--span" => {
+                let span = Duration::from_secs(number(value())?);
+                if span < SHORTEST {
+                    return Err(format!(
+                        "--span {}: {} seconds at least, or sessions do not come to their ends",
+                        span.as_secs(),
+                        SHORTEST.as_secs()
+                    ));
+                }
+                parsed.settings.span = span;
+            }
             "--threads" => parsed.batch.threads = number(value())?.max(1),
             "--commit" => parsed.commit = Some(value()?),
             "--history" => parsed.history = true,
@@ -110,6 +125,9 @@ fn one(arguments: &Arguments, seed: u64) -> bool {
 
 fn many(arguments: &Arguments) -> bool {
     let (mut fine, mut seeds, mut took, all) = (true, 0, Duration::ZERO, Counters::default());
+    let span = arguments.settings.span;
+    let span =
+        if span == Settings::default().span { String::new() } else { format!(" --span {}", span.as_secs()) };
     for subject in &arguments.batch.subjects {
         let outcome = batch::run_all(&arguments.batch, *subject, arguments.settings);
         let (from, name) = (arguments.batch.from, subject.name());
@@ -120,7 +138,7 @@ fn many(arguments: &Arguments) -> bool {
                 .commit
                 .as_ref()
                 .map_or(String::new(), |commit| format!("git checkout {commit} && "));
-            println!("  replay: {at}cargo xtask sim --recipe {name} --seed {}", report.seed);
+            println!("  replay: {at}cargo xtask sim --recipe {name} --seed {}{span}", report.seed);
         }
         for counter in &outcome.missing {
             println!("  never happened: {}", counter.text());
@@ -133,7 +151,7 @@ fn many(arguments: &Arguments) -> bool {
         took += outcome.took;
         all.merge(&outcome.counters);
     }
-    let hours = Settings::default().span.as_secs() * seeds / 3_600;
+    let hours = arguments.settings.span.as_secs() * seeds / 3_600;
     println!("{seeds} seeds, {hours} hours of virtual time, in {took:.0?}");
     print!("{all}");
     fine

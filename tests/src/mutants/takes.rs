@@ -170,8 +170,8 @@ impl Seen {
 }
 
 impl Reads for Seen {
-    fn entry(&self, key: &Key) -> Option<Entry> {
-        self.entries.get(key.collection())?.get(key.name()).cloned()
+    fn entry(&self, collection: &Collection, name: &Name) -> Option<Entry> {
+        self.entries.get(collection)?.get(name).cloned()
     }
 
     fn page(&self, collection: &Collection, page: &Page) -> Listing {

@@ -90,7 +90,7 @@ impl State {
                 continue;
             }
             match &add.known[at] {
-                Some(Known::Forgotten(stamp, before)) => drop(draft.update(stamp, before, record)),
+                Some(Known::Forgotten(stamp, before)) => drop(draft.update(stamp.clone(), before, record)),
                 _ => drop(draft.create(id, record)),
             }
             places.push((add.caller, at));

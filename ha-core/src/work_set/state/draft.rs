@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::{Limits, Me};
 use crate::coordinator::Context;
 use crate::names::Name;
-use crate::spi::{Committed, Key, Naming, Stamp, Txn};
+use crate::spi::{Committed, Key, Naming, Operation, Stamp, Txn};
 use crate::work_set::records::{
     Keys, List, Record, Stage, Tally, Worker, claims_name, done_name, due_name, ready_name,
 };
@@ -76,6 +76,11 @@ impl<'a> Draft<'a> {
         Self { keys, me, limits, moment, txn, steps: 0, bytes: 0, change, worker, lists, done }
     }
 
+    /// Makes room for so many items.
+    pub(super) fn reserve(&mut self, items: usize) {
+        self.txn.reserve(items);
+    }
+
     /// Whether nothing has been put in.
     pub(super) fn is_empty(&self) -> bool {
         self.steps == 0
@@ -107,14 +112,16 @@ impl<'a> Draft<'a> {
     /// Creates an item. Returns which operation it is.
     pub(super) fn create(&mut self, id: &Name, record: &Record) -> usize {
         let key = self.keys.items.key(id.clone());
-        self.edit(|txn| txn.create_persistent(key, record.encode(), Naming::Reusable));
+        let value = record.encode();
+        self.txn.push(Operation::Create { key, value, owned: false, naming: Naming::Reusable });
         self.file(id, record, None)
     }
 
     /// Changes an item that is in the very state of `stamp`. Returns which operation it is.
-    pub(super) fn update(&mut self, stamp: &Stamp, before: &Record, record: &Record) -> usize {
-        self.edit(|txn| txn.update(stamp.clone(), record.encode()));
-        self.file(stamp.key().name(), record, Some(before))
+    pub(super) fn update(&mut self, stamp: Stamp, before: &Record, record: &Record) -> usize {
+        let id = stamp.key().name().clone();
+        self.txn.push(Operation::Update { stamp, value: record.encode() });
+        self.file(&id, record, Some(before))
     }
 
     /// Deletes an item that is in the very state of `stamp`.

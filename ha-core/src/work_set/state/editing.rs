@@ -85,7 +85,7 @@ impl State {
                         claims: record.claims,
                         ..Record::ready(record.priority, 0, record.payload.clone())
                     };
-                    draft.update(stamp, record, &again);
+                    draft.update(stamp.clone(), record, &again);
                 }
                 _ => {
                     changed.push(false);

@@ -79,8 +79,11 @@ pub(super) struct Picked {
 
 impl<'a, L: FnMut(&Name) -> Option<(Stamp, Record)>> Pick<'a, L> {
     /// Takes as many as are wanted, of so many lists.
-    pub(super) fn new(draft: Draft<'a>, worker: &'a Name, wanted: usize, lists: usize, look: L) -> Self {
-        Self { look, decided: BTreeMap::new(), draft, worker, wanted, room: lists + 1, items: Vec::new() }
+    pub(super) fn new(mut draft: Draft<'a>, worker: &'a Name, wanted: usize, lists: usize, look: L) -> Self {
+        let room = lists + 1;
+        draft.reserve(wanted + room);
+        let (decided, items) = (BTreeMap::new(), Vec::with_capacity(wanted));
+        Self { look, decided, draft, worker, wanted, room, items }
     }
 
     /// Takes what can be taken of a list. Only the first `shown` of it can be looked at.
@@ -126,16 +129,18 @@ impl<'a, L: FnMut(&Name) -> Option<(Stamp, Record)>> Pick<'a, L> {
 
     fn decide(&mut self, id: &Name, now: u64, rest: &mut List) -> bool {
         let now = if planted(Bug::ClaimedBeforeItsTime) { u64::MAX } else { now };
-        let known = (self.look)(id);
         let is_ready =
             |(_, record): &(Stamp, Record)| matches!(record.stage, Stage::Ready { due } if due <= now);
-        let Some((stamp, before)) = known.as_ref().filter(|known| is_ready(known)) else {
+        let (stamp, before) = match (self.look)(id) {
+            Some(known) if is_ready(&known) => known,
             // What is not there, not ready, or put off since, leaves the list: whatever makes it ready again lists it again.
-            let has_room = self.draft.steps_left() > self.room;
-            if has_room {
-                self.draft.dismiss(id, known.as_ref().map(|(stamp, _)| stamp));
+            known => {
+                let has_room = self.draft.steps_left() > self.room;
+                if has_room {
+                    self.draft.dismiss(id, known.as_ref().map(|(stamp, _)| stamp));
+                }
+                return !has_room;
             }
-            return !has_room;
         };
         let taken = before.taken_by(self.worker);
         if !self.draft.fits(&taken, self.room) {
@@ -143,7 +148,7 @@ impl<'a, L: FnMut(&Name) -> Option<(Stamp, Record)>> Pick<'a, L> {
         }
         self.wanted -= 1;
         rest.bytes = rest.bytes.saturating_sub(before.payload.len() as u64);
-        self.items.push((self.draft.update(stamp, before, &taken), id.clone(), taken));
+        self.items.push((self.draft.update(stamp, &before, &taken), id.clone(), taken));
         false
     }
 }
@@ -182,11 +187,17 @@ impl Choosing {
         let (mut lists, mut ids, mut after) = (Vec::new(), 0, None);
         while ids < self.wanted && lists.len() < self.limits.steps / 2 {
             let page = reads.page(of, &Page::new(Order::Name { after }, PAGE));
-            let candidates = page.entries().iter().map(|entry| Candidate::of(entry, is_later, true));
-            let before = lists.len();
-            lists.extend(candidates.take_while(|candidate| candidate.due <= self.now));
-            ids += lists[before..].iter().map(|candidate| candidate.list.ids.len()).sum::<usize>();
-            if !page.has_more() || lists.len() - before < page.entries().len() {
+            for entry in page.entries() {
+                let candidate = Candidate::of(entry, is_later, true);
+                // What is ready is listed by priority. What was put off is listed by its time: a page of it is looked at whole.
+                let is_enough = ids >= self.wanted && !is_later;
+                if is_enough || candidate.due > self.now {
+                    return lists;
+                }
+                ids += candidate.list.ids.len();
+                lists.push(candidate);
+            }
+            if !page.has_more() {
                 break;
             }
             after = page.entries().last().map(|entry| entry.key().name().clone());
@@ -213,8 +224,9 @@ impl Choice for Choosing {
         let moment = Moment { now: self.now, numbers: &numbers };
         let draft = Draft::new(&self.keys, &self.me, self.limits, moment);
         let look = |id: &Name| {
-            let entry = reads.entry(&self.keys.items.key(id.clone()))?;
-            Some((entry.stamp().clone(), Record::read(&entry)))
+            let entry = reads.entry(&self.keys.items, id)?;
+            let record = Record::read(&entry);
+            Some((entry.into_stamp(), record))
         };
         let mut pick = Pick::new(draft, &self.me.name, self.wanted, chosen.len(), look);
         chosen.iter().for_each(|candidate| pick.list(candidate, usize::MAX, self.now));

@@ -259,7 +259,7 @@ impl State {
                     rest.ids.push(id.clone());
                     is_whole = false;
                 }
-                Some((stamp, before, after)) => drop(draft.update(stamp, before, &after)),
+                Some((stamp, before, after)) => drop(draft.update(stamp.clone(), before, &after)),
                 None => draft.dismiss(id, known.map(|(stamp, _)| stamp)),
             }
         }

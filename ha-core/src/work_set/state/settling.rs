@@ -127,6 +127,7 @@ impl State {
         let (mut settles, mut unknown, mut rest) = (Vec::new(), VecDeque::new(), VecDeque::new());
         let mut ending: BTreeMap<Name, usize> = BTreeMap::new();
         let mut sent_claims = BTreeSet::new();
+        draft.reserve(self.settles.len().min(self.limits.reads));
         for mut settle in std::mem::take(&mut self.settles) {
             let Some(held) = self.held.get(&settle.claim) else {
                 unknown.push_back(settle);
@@ -144,9 +145,12 @@ impl State {
             if planted(Bug::ForgottenAtCompletion) && matches!(record.stage, Stage::Done { .. }) {
                 draft.delete(&held.stamp, &held.record);
             } else {
-                draft.update(&held.stamp, &held.record, &record);
+                draft.update(held.stamp.clone(), &held.record, &record);
             }
-            *ending.entry(held.list.clone()).or_default() += 1;
+            match ending.get_mut(&held.list) {
+                Some(ended) => *ended += 1,
+                None => drop(ending.insert(held.list.clone(), 1)),
+            }
             settles.push(settle);
         }
         unknown.append(&mut rest);
@@ -243,6 +247,9 @@ impl State {
 
     /// Whoever claims an item had no valid claim of it before: it was removed and added again meanwhile. One claim of an item at most is known here, so that one request settles it once.
     pub(super) fn end_older(&mut self, items: &[(usize, Name, Record)], out: &mut Outputs) {
+        if self.held.is_empty() {
+            return;
+        }
         let ids: BTreeSet<&Name> = items.iter().map(|(_, id, _)| id).collect();
         let is_older = |(_, held): &(&u64, &Held)| ids.contains(&held.id);
         let older: Vec<u64> = self.held.iter().filter(is_older).map(|(claim, _)| *claim).collect();
