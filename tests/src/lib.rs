@@ -91,6 +91,8 @@ mod clock;
 mod context;
 mod counting;
 mod faults;
+#[cfg(feature = "servers")]
+pub mod figures;
 mod floor;
 mod harness;
 pub mod history;

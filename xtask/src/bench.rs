@@ -19,8 +19,13 @@ pub(crate) fn run(workspace: &Workspace, check: bool) -> Result<(), Failure> {
 }
 
 /// The packages with benchmarks and the features that these need. Those that need `protoc` are left out where it is missing.
-const PACKAGES: &[(&str, &str)] =
-    &[("ha-conformance", "sim"), ("ha-backend-local", ""), ("ha-backend-etcd", ""), ("ha-backend-zk", "")];
+const PACKAGES: &[(&str, &str)] = &[
+    ("ha-conformance", "sim"),
+    ("ha-backend-local", ""),
+    ("ha-backend-etcd", ""),
+    ("ha-backend-zk", ""),
+    ("ha-backend-redis", ""),
+];
 
 /// Runs the benchmarks, shows what they print as it comes, and picks the figures out of it.
 fn measure(workspace: &Workspace) -> Result<Vec<Figure>, Failure> {

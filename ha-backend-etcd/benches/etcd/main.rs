@@ -1,7 +1,4 @@
-//! How fast the recipes are on etcd, beside the client library alone on the same server in the same run.
-//!
-//! Each line `figure <name> <value> <unit> target <op> <target>` is one figure. Ratios are of medians of rounds in turn, so that what else the
-//! machine does meets both sides.
+//! How fast the recipes are on etcd, beside the client library alone on the same server in the same run: see [`ha_conformance::figures`].
 //!
 //! # What they consist of
 //!
@@ -14,102 +11,50 @@
 //! * A hand-over among processes: two transactions, two reads and one event. The deletion, its event and one of the reads come one after the other: whoever was ahead may have died in
 //!   the middle of the queue, so the event alone makes nobody a holder. The other transaction and the other read are those of the place behind all others.
 
-#![expect(clippy::print_stdout, reason = "figures are printed")]
-
-mod failover;
-mod hand_over;
-mod locks;
-mod processes;
 mod raw;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ha_backend_etcd::{EtcdBackend, EtcdConfig};
-use ha_conformance::Missing;
+use ha_conformance::figures::{self, Subject, Targets};
 use ha_conformance::servers::etcd::Etcd;
-use ha_core::{Coordinator, Error, ErrorKind};
+use ha_core::Error;
+use ha_core::spi::Backend;
 
-/// What any part of a benchmark can fail with.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+struct OnEtcd;
+
+impl Subject for OnEtcd {
+    const NAME: &'static str = "etcd";
+    const TARGETS: Targets = targets();
+    type Raw = raw::Raw;
+
+    fn backend(address: &str) -> Result<Arc<dyn Backend>, Error> {
+        Ok(Arc::new(EtcdBackend::new(EtcdConfig::new([address])?)))
+    }
+}
+
+const fn targets() -> Targets {
+    let mut targets = Targets::NONE;
+    targets.uncontended = Some("<= 1.10");
+    targets.many = Some(">= 0.8");
+    targets.hand_over = Some("<= 3");
+    targets.contended = Some(">= 1500");
+    targets.work_set = Some(">= 20000");
+    targets.failover = Some("<= 1");
+    targets
+}
 
 fn main() -> ExitCode {
-    if let Some(ended) = processes::run_child() {
-        return ended;
-    }
-    let etcd = match start() {
-        Ok(etcd) => etcd,
-        Err(missing) => {
-            println!("no figures of etcd: {missing}");
-            return ExitCode::SUCCESS;
-        }
-    };
-    match measure(&etcd) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            println!("{failure}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// One member, in memory and with the timing of a default installation.
-fn start() -> Result<Etcd, Missing> {
-    Etcd::builder()
-        .timing(Duration::from_millis(100), Duration::from_secs(1))
-        .argument("--auto-compaction-mode=revision")
-        .argument("--auto-compaction-retention=10000")
-        .start()
-}
-
-/// All figures, or those whose part of this program is named in the arguments.
-fn measure(etcd: &Etcd) -> Result<(), Failure> {
-    let address = &etcd.member(0).client_address().to_string();
-    let named: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let is_wanted = |part: &str| named.is_empty() || named.iter().any(|name| name == part);
-    // The runtime of a service; the coordinator's own work runs on a thread of its own beside it.
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        if is_wanted("uncontended") {
-            locks::uncontended(address).await?;
-        }
-        if is_wanted("many") {
-            locks::many_at_once(address).await?;
-        }
-        if is_wanted("hand_over") {
-            Box::pin(hand_over::planned(address)).await?;
-        }
-        if is_wanted("contended") {
-            processes::contended(address).await?;
-        }
-        if is_wanted("failover") {
-            failover::crash(address).await?;
-        }
-        Ok(())
+    figures::main::<OnEtcd, _>(|| {
+        // One member, in memory and with the timing of a default installation.
+        let etcd = Etcd::builder()
+            .timing(Duration::from_millis(100), Duration::from_secs(1))
+            .argument("--auto-compaction-mode=revision")
+            .argument("--auto-compaction-retention=10000")
+            .start()?;
+        let address = etcd.member(0).client_address().to_string();
+        Ok((etcd, address))
     })
-}
-
-fn figure(name: &str, value: f64, unit: &str, target: &str) {
-    println!("figure etcd_{name} {value:.3} {unit} target {target}");
-}
-
-async fn node(address: &str, name: &str) -> Result<Coordinator, Error> {
-    let backend = Arc::new(EtcdBackend::new(EtcdConfig::new([address])?));
-    Coordinator::builder(backend).namespace("bench").node(name).connect().await
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-fn now() -> Instant {
-    Instant::now()
-}
-
-/// The one in the middle.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-fn failed(what: &'static str) -> Failure {
-    Error::new(ErrorKind::Unavailable, what).into()
 }

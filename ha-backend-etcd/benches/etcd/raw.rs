@@ -1,36 +1,24 @@
-//! The client library alone, doing what a lock at least has to do.
+//! The client library alone, doing what a recipe at least has to do.
 
 use etcd_client::{
-    Client, Compare, CompareOp, Event, EventType, GetOptions, PutOptions, SortOrder, SortTarget, Txn, TxnOp,
-    WatchStream,
+    Client, Compare, CompareOp, EventType, GetOptions, PutOptions, ResponseHeader, SortOrder, SortTarget,
+    Txn, TxnOp, TxnOpResponse, WatchOptions, WatchStream,
 };
-
-use crate::{Failure, failed};
+use ha_conformance::figures::{self, Failure, failed};
 
 /// The key that is handed over.
 const TURN: &str = "/raw/turn";
 
-fn is_deletion(event: &Event) -> bool {
-    event.event_type() == EventType::Delete
-}
-
-/// A client with a lease, as a process would have it that uses no library above it.
+/// A client with a lease.
 pub(crate) struct Raw {
     client: Client,
     lease: i64,
 }
 
 impl Raw {
-    pub(crate) async fn connect(address: &str) -> Result<Self, Failure> {
-        let mut client = Client::connect([address], None).await?;
-        let lease = client.lease_grant(600, None).await?.id();
-        Ok(Self { client, lease })
-    }
-
-    /// Creates a place in a queue if it is absent, reads who is there, and deletes the place: two requests.
-    pub(crate) async fn pair(&self, queue: &str, place: &str) -> Result<(), Failure> {
-        let key = format!("/raw/{queue}/{place}");
-        let mut kv = self.client.kv_client();
+    /// Creates a place if it is absent, and reads who is first. Returns whether this place is, and the revision that created it.
+    async fn enter(&self, queue: &str) -> Result<(String, bool, i64), Failure> {
+        let key = format!("/raw/{queue}/{:x}", self.lease);
         let oldest =
             GetOptions::new().with_prefix().with_sort(SortTarget::Create, SortOrder::Ascend).with_limit(1);
         let acquire = Txn::new()
@@ -40,15 +28,79 @@ impl Raw {
                 TxnOp::get(format!("/raw/{queue}/"), Some(oldest)),
             ])
             .or_else([TxnOp::get(key.clone(), None)]);
-        if !kv.txn(acquire).await?.succeeded() {
+        let answer = self.client.kv_client().txn(acquire).await?;
+        if !answer.succeeded() {
             return Err(failed("take a place that nobody else has"));
         }
+        let created = answer.header().map_or(0, ResponseHeader::revision);
+        let first = answer.op_responses().into_iter().find_map(|response| match response {
+            TxnOpResponse::Get(read) => read.kvs().first().map(|first| first.key() == key.as_bytes()),
+            _ => None,
+        });
+        Ok((key, first == Some(true), created))
+    }
+
+    /// Who is next before that revision, and from which revision on its deletion is news.
+    async fn before(&self, queue: &str, created: i64) -> Result<Option<(Vec<u8>, i64)>, Failure> {
+        let before = GetOptions::new()
+            .with_prefix()
+            .with_sort(SortTarget::Create, SortOrder::Descend)
+            .with_max_create_revision(created - 1)
+            .with_limit(1);
+        let read = self.client.kv_client().get(format!("/raw/{queue}/"), Some(before)).await?;
+        let since = read.header().map_or(0, ResponseHeader::revision) + 1;
+        Ok(read.kvs().first().map(|before| (before.key().to_vec(), since)))
+    }
+}
+
+async fn deletion(events: &mut WatchStream) -> Result<(), Failure> {
+    loop {
+        let answer = events.message().await?.ok_or_else(|| failed("hear of the deletion"))?;
+        if answer.events().iter().any(|event| event.event_type() == EventType::Delete) {
+            return Ok(());
+        }
+    }
+}
+
+impl figures::Raw for Raw {
+    type Turn = WatchStream;
+
+    async fn connect(address: &str) -> Result<Self, Failure> {
+        let mut client = Client::connect([address], None).await?;
+        let lease = client.lease_grant(600, None).await?.id();
+        Ok(Self { client, lease })
+    }
+
+    async fn prepare(&self, _queue: &str) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Two requests.
+    async fn pair(&self, queue: &str) -> Result<(), Failure> {
+        let (key, is_first, _) = self.enter(queue).await?;
+        if !is_first {
+            return Err(failed("take a lock that nobody else wants"));
+        }
+        self.client.kv_client().delete(key, None).await?;
+        Ok(())
+    }
+
+    /// By the recipe that everybody knows: whoever is next watches the one before.
+    async fn contended_pair(&self, queue: &str) -> Result<(), Failure> {
+        let (key, is_first, created) = self.enter(queue).await?;
+        if !is_first {
+            // Whoever was before may have died in the middle of the queue: so it looks again.
+            while let Some((before, since)) = self.before(queue, created).await? {
+                let options = WatchOptions::new().with_start_revision(since);
+                deletion(&mut self.client.watch_client().watch(before, Some(options)).await?).await?;
+            }
+        }
+        let mut kv = self.client.kv_client();
         kv.delete(key, None).await?;
         Ok(())
     }
 
-    /// One write that is guarded: a round trip.
-    pub(crate) async fn round_trip(&self) -> Result<(), Failure> {
+    async fn round_trip(&self) -> Result<(), Failure> {
         let txn = Txn::new()
             .when([Compare::create_revision("/raw/never", CompareOp::Equal, 0)])
             .and_then([TxnOp::put("/raw/round-trip", "", None)]);
@@ -56,25 +108,15 @@ impl Raw {
         Ok(())
     }
 
-    /// A watch of what [`hand_over`](Self::hand_over) is about, once it is there.
-    pub(crate) async fn watch_turn(&self) -> Result<WatchStream, Failure> {
-        let mut kv = self.client.kv_client();
-        kv.put(TURN, "", None).await?;
+    async fn await_turn(&self) -> Result<WatchStream, Failure> {
+        self.client.kv_client().put(TURN, "", None).await?;
         Ok(self.client.watch_client().watch(TURN, None).await?)
     }
 
-    /// What a hand-over at least has to do, one after the other: a deletion, its event at the other client, and a creation by that one.
-    pub(crate) async fn hand_over(&self, next: &Self, events: &mut WatchStream) -> Result<(), Failure> {
+    async fn hand_over(&self, next: &Self, mut turn: WatchStream) -> Result<(), Failure> {
         let (mut here, mut there) = (self.client.kv_client(), next.client.kv_client());
         let created = async {
-            while !events
-                .message()
-                .await?
-                .ok_or_else(|| failed("hear of the deletion"))?
-                .events()
-                .iter()
-                .any(is_deletion)
-            {}
+            deletion(&mut turn).await?;
             let absent = Compare::create_revision(TURN, CompareOp::Equal, 0);
             let create = TxnOp::put(TURN, "", Some(PutOptions::new().with_lease(next.lease)));
             there.txn(Txn::new().when([absent]).and_then([create])).await?;
@@ -89,8 +131,23 @@ impl Raw {
         Ok(())
     }
 
-    pub(crate) async fn close(mut self) -> Result<(), Failure> {
-        self.client.lease_revoke(self.lease).await?;
+    async fn add(&self, names: &[String], value: &[u8]) -> Result<(), Failure> {
+        let puts: Vec<_> = names.iter().map(|name| TxnOp::put(format!("/raw/{name}"), value, None)).collect();
+        self.client.kv_client().txn(Txn::new().and_then(puts)).await?;
+        Ok(())
+    }
+
+    async fn claim_and_complete(&self, names: &[String], value: &[u8]) -> Result<(), Failure> {
+        for version in 1..3 {
+            let is_at = |name: &String| Compare::version(format!("/raw/{name}"), CompareOp::Equal, version);
+            let put = |name: &String| TxnOp::put(format!("/raw/{name}"), value, None);
+            let txn = Txn::new()
+                .when(names.iter().map(is_at).collect::<Vec<_>>())
+                .and_then(names.iter().map(put).collect::<Vec<_>>());
+            if !self.client.kv_client().txn(txn).await?.succeeded() {
+                return Err(failed("write items that nobody else writes"));
+            }
+        }
         Ok(())
     }
 }

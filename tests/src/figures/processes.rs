@@ -2,13 +2,14 @@
 
 use std::io::Write as _;
 use std::process::{ExitCode, Stdio};
+use std::str::FromStr;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use ha_core::Coordinator;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::raw::Raw;
-use crate::{Failure, failed, figure, median, node, now};
+use super::{Failure, Raw, Subject, failed, figure, leave, median, node, now};
 
 /// In the environment of a child: what it is to do, and where.
 const ROLE: &str = "HA_BENCH_ROLE";
@@ -16,27 +17,27 @@ const ADDRESS: &str = "HA_BENCH_ADDRESS";
 const CONTENDER: &str = "contender";
 /// The same with nothing but the client library.
 const RAW_CONTENDER: &str = "raw-contender";
-pub(crate) const LEADER: &str = "leader";
+pub(super) const LEADER: &str = "leader";
 
 const PROCESSES: usize = 16;
 const ROUNDS: usize = 3;
 const WARM_UP: Duration = Duration::from_secs(2);
 const MEASURED: Duration = Duration::from_secs(2);
-const QUEUE: &str = "/raw-contended";
 const PATIENCE: Duration = Duration::from_secs(60);
+const QUEUE: &str = "raw-contended";
 /// Of a leader that is killed. Nothing is renewed meanwhile, so that it is short.
 const LEADER_TTL: Duration = Duration::from_secs(2);
 
 /// Does the part of a child, if this process is one.
-pub(crate) fn run_child() -> Option<ExitCode> {
+pub(super) fn run_child<S: Subject>() -> Option<ExitCode> {
     let role = std::env::var(ROLE).ok()?;
     let address = std::env::var(ADDRESS).ok()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
     let ended = runtime.block_on(async {
         match role.as_str() {
-            CONTENDER => contend(&address).await,
-            RAW_CONTENDER => contend_raw(&address).await,
-            _ => lead(&address).await,
+            CONTENDER => contend::<S>(&address).await,
+            RAW_CONTENDER => contend_raw::<S::Raw>(&address).await,
+            _ => lead::<S>(&address).await,
         }
     });
     if let Err(failure) = &ended {
@@ -46,13 +47,13 @@ pub(crate) fn run_child() -> Option<ExitCode> {
 }
 
 /// A child of this program. It is killed when this is dropped.
-pub(crate) struct Part {
-    pub(crate) child: Child,
+pub(super) struct Part {
+    pub(super) child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Part {
-    pub(crate) fn start(role: &str, address: &str) -> Result<Self, Failure> {
+    pub(super) fn start(role: &str, address: &str) -> Result<Self, Failure> {
         let mut child = Command::new(std::env::current_exe()?)
             .env(ROLE, role)
             .env(ADDRESS, address)
@@ -65,10 +66,16 @@ impl Part {
     }
 
     /// The next line that it says.
-    pub(crate) async fn line(&mut self) -> Result<String, Failure> {
+    pub(super) async fn line(&mut self) -> Result<String, Failure> {
         let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await;
         line.map_err(|_late| failed("hear from a child"))??
             .ok_or_else(|| failed("hear from a child that ended"))
+    }
+
+    /// The number that it says next. Whatever else it says is why it failed.
+    pub(super) async fn number<N: FromStr>(&mut self) -> Result<N, Failure> {
+        let line = self.line().await?;
+        line.trim().parse().map_err(|_no_number| format!("a child failed: {line}").into())
     }
 }
 
@@ -78,17 +85,17 @@ fn say(line: &str) -> Result<(), Failure> {
 }
 
 /// Acquires and releases for a while; says how often that was in the time that counts.
-async fn contend(address: &str) -> Result<(), Failure> {
-    let node = node(address, &format!("contender-{}", std::process::id())).await?;
+async fn contend<S: Subject>(address: &str) -> Result<(), Failure> {
+    let node = node::<S>(address, &format!("contender-{}", std::process::id())).await?;
     let mutex = node.mutex("contended")?;
     again_and_again(async || Ok(mutex.acquire().await?.release().await?)).await?;
-    drop(node.shutdown(Duration::from_secs(10)).await);
+    leave(node).await;
     Ok(())
 }
 
-async fn contend_raw(address: &str) -> Result<(), Failure> {
-    let raw = Raw::connect(address).await?;
-    raw.directory(QUEUE).await?;
+async fn contend_raw<R: Raw>(address: &str) -> Result<(), Failure> {
+    let raw = R::connect(address).await?;
+    raw.prepare(QUEUE).await?;
     again_and_again(async || raw.contended_pair(QUEUE).await).await
 }
 
@@ -106,10 +113,8 @@ async fn again_and_again(pair: impl AsyncFn() -> Result<(), Failure>) -> Result<
 }
 
 /// Leads until it is killed.
-async fn lead(address: &str) -> Result<(), Failure> {
-    let backend = ha_backend_zk::ZkBackend::new(ha_backend_zk::ZkConfig::new([address])?);
-    let builder =
-        ha_core::Coordinator::builder(std::sync::Arc::new(backend)).namespace("bench").node("doomed");
+async fn lead<S: Subject>(address: &str) -> Result<(), Failure> {
+    let builder = Coordinator::builder(S::backend(address)?).namespace("bench").node("doomed");
     let node = builder.ttl(LEADER_TTL).connect().await?;
     let leading = node.election("crash")?.campaign().await?;
     say(&node.granted_ttl().unwrap_or_default().as_millis().to_string())?;
@@ -118,20 +123,19 @@ async fn lead(address: &str) -> Result<(), Failure> {
 }
 
 /// How often a lock changes hands among 16 processes.
-pub(crate) async fn contended(address: &str) -> Result<(), Failure> {
+pub(super) async fn contended<S: Subject>(address: &str) -> Result<(), Failure> {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         theirs.push(hand_overs_per_second(RAW_CONTENDER, address).await?);
         ours.push(hand_overs_per_second(CONTENDER, address).await?);
     }
     let (ours, theirs) = (median(ours), median(theirs));
-    println!("hand-overs among 16 processes: {ours:.0} a second, client library {theirs:.0}");
-    figure("mutex_hand_overs_16_processes", ours, "per_second", ">= 1300");
+    println!("{PROCESSES} processes: {ours:.0} hand-overs a second, client library {theirs:.0}");
+    figure::<S>("mutex_hand_overs_16_processes", ours, "per_second", S::TARGETS.contended);
     Ok(())
 }
 
 async fn hand_overs_per_second(role: &str, address: &str) -> Result<f64, Failure> {
-    use tokio::io::AsyncWriteExt as _;
     let mut parts: Vec<Part> =
         (0..PROCESSES).map(|_| Part::start(role, address)).collect::<Result<_, _>>()?;
     for part in &mut parts {
@@ -144,7 +148,7 @@ async fn hand_overs_per_second(role: &str, address: &str) -> Result<f64, Failure
     }
     let mut total = 0_u32;
     for part in &mut parts {
-        total += part.line().await?.trim().parse::<u32>()?;
+        total += part.number::<u32>().await?;
     }
     for part in &mut parts {
         part.child.wait().await?;

@@ -6,8 +6,7 @@ use ha_core::Coordinator;
 use ha_core::work_set::{Item, Settled};
 use tokio::task::JoinSet;
 
-use crate::raw::Raw;
-use crate::{Failure, failed, figure, median, node, now};
+use super::{Failure, Raw, Subject, failed, figure, leave, median, node, now};
 
 const ROUNDS: usize = 3;
 const WORKERS: usize = 8;
@@ -19,21 +18,21 @@ const MEASURED: Duration = Duration::from_secs(2);
 const VALUE: &[u8] = &[b'v'; 64];
 
 /// Items a second, claimed and completed, beside two transactions of the client library for each hundred.
-pub(crate) async fn claimed_and_completed(address: &str) -> Result<(), Failure> {
-    let adder = node(address, "adder").await?;
+pub(super) async fn claimed_and_completed<S: Subject>(address: &str) -> Result<(), Failure> {
+    let adder = node::<S>(address, "adder").await?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
-        theirs.push(raw_round(address, &format!("/raw-items-{round}")).await?);
-        ours.push(our_round(address, &adder, &format!("items-{round}")).await?);
+        theirs.push(raw_round::<S::Raw>(address, &format!("raw-items-{round}")).await?);
+        ours.push(our_round::<S>(address, &adder, &format!("items-{round}")).await?);
     }
     let (ours, theirs) = (median(ours), median(theirs));
     println!("work-set, batches of 100, 8 workers: {ours:.0} items a second, client library {theirs:.0}");
-    figure("work_set_claim_complete_batch_100_8_workers", ours, "per_second", ">= 20000");
-    drop(adder.shutdown(Duration::from_secs(5)).await);
+    figure::<S>("work_set_claim_complete_batch_100_8_workers", ours, "per_second", S::TARGETS.work_set);
+    leave(adder).await;
     Ok(())
 }
 
-async fn our_round(address: &str, adder: &Coordinator, name: &str) -> Result<f64, Failure> {
+async fn our_round<S: Subject>(address: &str, adder: &Coordinator, name: &str) -> Result<f64, Failure> {
     let work = adder.work_set::<u64>(name)?;
     for from in (0..ITEMS).step_by(1_000) {
         let batch = (from..from + 1_000).map(|at| Item::new(format!("item-{at:08}"), at as u64));
@@ -41,7 +40,7 @@ async fn our_round(address: &str, adder: &Coordinator, name: &str) -> Result<f64
     }
     let mut nodes = Vec::new();
     for at in 0..WORKERS {
-        nodes.push(node(address, &format!("{name}-{at}")).await?);
+        nodes.push(node::<S>(address, &format!("{name}-{at}")).await?);
     }
     let mut tasks = JoinSet::new();
     let started = now();
@@ -68,19 +67,19 @@ async fn our_round(address: &str, adder: &Coordinator, name: &str) -> Result<f64
         return Err(failed("complete each item once"));
     }
     for node in nodes {
-        drop(node.shutdown(Duration::from_secs(5)).await);
+        leave(node).await;
     }
     Ok(per_second)
 }
 
 /// The same without coordination: each worker has items of its own.
-async fn raw_round(address: &str, directory: &str) -> Result<f64, Failure> {
+async fn raw_round<R: Raw>(address: &str, set: &str) -> Result<f64, Failure> {
     let mut workers = Vec::new();
     for at in 0..WORKERS {
-        let raw = Raw::connect(address).await?;
-        raw.directory(directory).await?;
-        let names = (0..ITEMS / WORKERS).map(|item| format!("{directory}/item-{at}-{item:08}"));
-        let names: Vec<String> = names.collect();
+        let raw = R::connect(address).await?;
+        raw.prepare(set).await?;
+        let names: Vec<String> =
+            (0..ITEMS / WORKERS).map(|item| format!("{set}/item-{at}-{item:08}")).collect();
         for batch in names.chunks(BATCH) {
             raw.add(batch, VALUE).await?;
         }

@@ -6,26 +6,26 @@ use std::time::Duration;
 use ha_core::lock::Mutex;
 use tokio::task::JoinSet;
 
-use crate::raw::Raw;
-use crate::{Failure, figure, median, node, now};
+use super::{Failure, Raw, Subject, figure, leave, median, node, now};
 
 const ROUNDS: usize = 31;
+const ROUNDS_OF_MANY: usize = 7;
 const PAIRS: usize = 100;
 const LOCKS: usize = 64;
-const ROUNDS_OF_MANY: usize = 7;
 const MEASURED: Duration = Duration::from_millis(700);
 
-/// Acquire and release against a creation with a list behind it, and a deletion, of the client library.
-pub(crate) async fn uncontended(address: &str) -> Result<(), Failure> {
-    let (raw, node) = (Raw::connect(address).await?, node(address, "uncontended").await?);
-    raw.directory("/raw-uncontended").await?;
+/// Acquire and release against the same of the client library.
+pub(super) async fn uncontended<S: Subject>(address: &str) -> Result<(), Failure> {
+    let queue = "raw-uncontended";
+    let (raw, node) = (S::Raw::connect(address).await?, node::<S>(address, "uncontended").await?);
+    raw.prepare(queue).await?;
     let mutex = node.mutex("uncontended")?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    // The server runs the faster the longer it does the same: the first rounds count for neither side.
+    // Some servers run the faster the longer they do the same: the first rounds count for neither side.
     for round in 0..2 * ROUNDS {
         let started = now();
         for _ in 0..PAIRS {
-            raw.pair("/raw-uncontended").await?;
+            raw.pair(queue).await?;
         }
         let their_time = started.elapsed().as_secs_f64();
         let started = now();
@@ -37,23 +37,23 @@ pub(crate) async fn uncontended(address: &str) -> Result<(), Failure> {
             ours.push(started.elapsed().as_secs_f64());
         }
     }
-    let micros = |seconds: f64| seconds * 1e6 / 100.0;
+    let micros = |seconds: f64| seconds * 1e6 / PAIRS as f64;
     let (ours, theirs) = (median(ours), median(theirs));
     println!("mutex, uncontended: {:.0} us a pair, client library {:.0} us", micros(ours), micros(theirs));
-    figure("mutex_uncontended_to_raw", ours / theirs, "ratio", "<= 1.10");
-    drop(node.shutdown(Duration::from_secs(5)).await);
+    figure::<S>("mutex_uncontended_to_raw", ours / theirs, "ratio", S::TARGETS.uncontended);
+    leave(node).await;
     Ok(())
 }
 
 /// 64 locks, each taken and released again and again, against the same from the client library on one connection.
-pub(crate) async fn many_at_once(address: &str) -> Result<(), Failure> {
-    let (raw, node) = (Arc::new(Raw::connect(address).await?), node(address, "many").await?);
+pub(super) async fn many_at_once<S: Subject>(address: &str) -> Result<(), Failure> {
+    let (raw, node) = (Arc::new(S::Raw::connect(address).await?), node::<S>(address, "many").await?);
+    for lock in 0..LOCKS {
+        raw.prepare(&queue(lock)).await?;
+    }
     let mutexes: Vec<Mutex> =
         (0..LOCKS).map(|lock| node.mutex(&format!("many-{lock}"))).collect::<Result<_, _>>()?;
     let mutexes: Vec<Arc<Mutex>> = mutexes.into_iter().map(Arc::new).collect();
-    for lock in 0..LOCKS {
-        raw.directory(&queue(lock)).await?;
-    }
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS_OF_MANY {
         let raw = Arc::clone(&raw);
@@ -71,13 +71,13 @@ pub(crate) async fn many_at_once(address: &str) -> Result<(), Failure> {
     }
     let (ours, theirs) = (median(ours), median(theirs));
     println!("64 locks at once: {ours:.0} pairs a second, client library {theirs:.0}");
-    figure("mutex_64_at_once_to_raw", ours / theirs, "ratio", ">= 0.8");
-    drop(node.shutdown(Duration::from_secs(5)).await);
+    figure::<S>("mutex_64_at_once_to_raw", ours / theirs, "ratio", S::TARGETS.many);
+    leave(node).await;
     Ok(())
 }
 
 fn queue(lock: usize) -> String {
-    format!("/raw-many-{lock}")
+    format!("raw-many-{lock}")
 }
 
 async fn pairs_per_second<F>(pair: impl Fn(usize) -> F + Clone + Send + 'static) -> Result<f64, Failure>
