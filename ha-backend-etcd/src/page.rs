@@ -91,9 +91,12 @@ impl PageRead {
         if !self.is_possible() {
             return None;
         }
-        let after = match self.page.order() {
-            Order::Name { after } => after.as_ref(),
-            _ => None,
+        let range = match self.page.order() {
+            Order::Only { name } => {
+                return Some(Read::key(layout.entry(&self.collection.key(name.clone()))));
+            }
+            Order::Name { after } => layout.entries(&self.collection, after.as_ref()),
+            _ => layout.entries(&self.collection, None),
         };
         let (sort, created_to) = match self.page.order() {
             Order::Name { .. } => (Sort::Name, 0),
@@ -102,7 +105,7 @@ impl PageRead {
             _ => (Sort::Oldest, 0),
         };
         Some(Read {
-            range: layout.entries(&self.collection, after),
+            range,
             sort,
             // One more than the page holds, to see whether the last one has siblings.
             limit: self.page.limit() + usize::from(sort != Sort::Name),
@@ -113,7 +116,7 @@ impl PageRead {
 
     /// The listing, from what was read at `revision`.
     pub(crate) fn shown(&self, layout: &Layout, found: Found, revision: u64, lineage: Lineage) -> Shown {
-        let by_age = !matches!(self.page.order(), Order::Name { .. });
+        let by_age = !matches!(self.page.order(), Order::Name { .. } | Order::Only { .. });
         let limit = self.page.limit();
         let siblings_of = match found.kvs.get(limit.saturating_sub(1)..=limit) {
             Some([last, next]) if by_age && last.created == next.created => Some(last.created),
@@ -162,7 +165,7 @@ impl PageRead {
     ) -> Listing {
         // The server's order among entries of the same age is arbitrary.
         match self.page.order() {
-            Order::Name { .. } => {}
+            Order::Name { .. } | Order::Only { .. } => {}
             Order::Newest { .. } => kvs.sort_by(|a, b| (b.created, &b.key).cmp(&(a.created, &a.key))),
             _ => kvs.sort_by(|a, b| (a.created, &a.key).cmp(&(b.created, &b.key))),
         }

@@ -68,6 +68,7 @@ pub(crate) fn page(
         Order::Name { after: Some(after) } => {
             statement.query(params![place, limit, after.as_str().as_bytes()])?
         }
+        Order::Only { name } => statement.query(params![place, limit, name.as_str().as_bytes()])?,
         Order::Newest { up_to: Some(up_to) } => statement.query(params![place, limit, signed(*up_to)])?,
         _ => statement.query(params![place, limit])?,
     };
@@ -85,6 +86,9 @@ fn sql_of(order: &Order) -> &'static str {
     match order {
         Order::Name { after: Some(_) } => {
             "SELECT name, created, modified, owner, value FROM entries WHERE place = ?1 AND name > ?3 ORDER BY name LIMIT ?2"
+        }
+        Order::Only { .. } => {
+            "SELECT name, created, modified, owner, value FROM entries WHERE place = ?1 AND name = ?3 LIMIT ?2"
         }
         Order::Oldest => {
             "SELECT name, created, modified, owner, value FROM entries INDEXED BY entries_by_age

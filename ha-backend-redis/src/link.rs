@@ -240,6 +240,7 @@ pub(crate) fn page_arguments(
         Order::Name { after } => {
             ("name", after.as_ref().map(|name| name.as_str().as_bytes().to_vec()).unwrap_or_default())
         }
+        Order::Only { name } => ("key", name.as_str().as_bytes().to_vec()),
         Order::Oldest => ("oldest", Vec::new()),
         Order::Newest { up_to } => {
             let up_to = up_to.map(Revision::as_u64).or(revision);

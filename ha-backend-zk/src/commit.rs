@@ -1,18 +1,20 @@
 //! A commit: sent, resolved where its answer is lost, and read back.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ha_core::runtime::{Backoff, BoxFuture};
-use ha_core::spi::{Committed, Conflict, Key, Listing, Outcome, Revision, Txn};
+use ha_core::spi::{Committed, Conflict, Key, Listing, Order, Outcome, Revision, Txn};
 use ha_core::{Effect, Error, ErrorKind};
 
-use crate::client::{Children, Connection, Failure, FailureKind, Life, MultiFailure, Stat};
+use crate::client::{Children, Connection, Failure, FailureKind, Life, MultiFailure, Node, Stat};
 use crate::finish::Finish;
 use crate::link::Link;
 use crate::over::Why;
 use crate::page::PageRead;
 use crate::plan::{Plan, Refused};
+use crate::reading::read_nodes;
 use crate::resolve::Lost;
 use crate::slots::Slot;
 use crate::together::together;
@@ -24,8 +26,16 @@ struct Answer {
     /// Whether what it needs is there.
     is_prepared: bool,
     done: Result<Vec<Option<Stat>>, MultiFailure>,
-    /// The collections to read back, as they were right after it.
-    behind: Vec<Result<Option<Children>, Failure>>,
+    /// What is to be read back, as it was right after it.
+    behind: Behind,
+}
+
+/// What was read in the same flight behind a transaction.
+struct Behind {
+    /// The collections of which pages are read, one for each such page.
+    collections: VecDeque<Result<Option<Children>, Failure>>,
+    /// The entries that are read by their names.
+    entries: Result<VecDeque<Option<Node>>, Failure>,
 }
 
 /// What became of one copy of a request.
@@ -169,12 +179,25 @@ impl Link {
         let steps = plan.request(&self.marker, fence, slot);
         // If one of them fails so does what follows, and says more.
         let made = together(ahead.iter().map(|(path, life)| connection.create(path, b"", *life)));
-        let paths: Vec<String> =
-            plan.txn().reads().iter().map(|read| self.layout.collection(&read.collection)).collect();
-        let behind = together(paths.iter().map(|path| connection.children(path)));
+        let (mut entries, mut collections) = (Vec::new(), Vec::new());
+        for read in plan.txn().reads() {
+            match read.page.order() {
+                Order::Only { name } => {
+                    entries.push(self.layout.entry(&read.collection.key(name.clone())));
+                }
+                _ => collections.push(self.layout.collection(&read.collection)),
+            }
+        }
+        let collections = together(collections.iter().map(|path| connection.children(path)));
         // The futures of the client are large.
-        let (made, done, behind) =
-            tokio::join!(biased; Box::pin(made), Box::pin(connection.multi(&steps)), Box::pin(behind));
+        let (made, done, collections, entries) = tokio::join!(
+            biased;
+            Box::pin(made),
+            Box::pin(connection.multi(&steps)),
+            Box::pin(collections),
+            Box::pin(read_nodes(connection, &entries)),
+        );
+        let behind = Behind { collections: collections.into(), entries };
         Answer { is_prepared: made.iter().all(is_there), done, behind }
     }
 
@@ -227,18 +250,25 @@ impl Link {
         self: &Arc<Self>,
         plan: &Plan,
         revision: u64,
-        behind: Vec<Result<Option<Children>, Failure>>,
+        Behind { mut collections, entries }: Behind,
         connection: &Connection,
     ) -> Result<Outcome, Error> {
-        let mut reads = Vec::with_capacity(behind.len());
-        for (read, children) in plan.txn().reads().iter().zip(behind) {
+        let Ok(mut entries) = entries else { return self.read_back(plan, revision).await };
+        let mut reads = Vec::with_capacity(plan.txn().reads().len());
+        for read in plan.txn().reads() {
             let page = PageRead::new(read.collection.clone(), read.page.clone()).at_commit(revision);
-            let shown = match children {
-                Ok(children) => match self.only_own(plan, &page, children.as_ref(), revision) {
-                    Some(listing) => Ok(listing),
-                    None => self.page(connection, &page, children).await,
-                },
-                Err(failure) => Err(failure),
+            if page.only().is_some() {
+                let node = entries.pop_front().flatten();
+                node.iter().for_each(|node| self.saw(node.stat.modified));
+                reads.push(page.shown_alone(node.as_ref(), revision, self.lineage()));
+                continue;
+            }
+            let Some(Ok(children)) = collections.pop_front() else {
+                return self.read_back(plan, revision).await;
+            };
+            let shown = match self.only_own(plan, &page, children.as_ref(), revision) {
+                Some(listing) => Ok(listing),
+                None => self.page(connection, &page, children).await,
             };
             match shown {
                 Ok(listing) => reads.push(listing),

@@ -75,6 +75,21 @@ impl PageRead {
         !matches!(self.page.order(), Order::Name { .. })
     }
 
+    /// The name of the only entry that can be on the page, if it was asked for by its name: nothing has to be listed then.
+    pub(crate) fn only(&self) -> Option<&Name> {
+        match self.page.order() {
+            Order::Only { name } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The listing of the [only](Self::only) entry that can be on the page, as it was read.
+    pub(crate) fn shown_alone(&self, node: Option<&Node>, floor: u64, lineage: Lineage) -> Listing {
+        let found = self.only().zip(node).map(|(name, node)| entry(self.collection.key(name.clone()), node));
+        let revision = floor.max(node.map_or(0, |node| node.stat.modified));
+        Listing::new(found.into_iter().collect(), false, Revision::new(revision), lineage)
+    }
+
     /// What to read: for a page by name its names, otherwise all of them.
     pub(crate) fn wanted(&self, children: &[String]) -> Wanted {
         let mut names: Vec<Name> = children.iter().filter_map(|node| keys::name(node)).collect();

@@ -1,5 +1,6 @@
 //! Reading pages and nodes.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ha_core::runtime::Backoff;
@@ -10,11 +11,14 @@ use crate::keys;
 use crate::link::Link;
 use crate::over::Why;
 use crate::page::{PageRead, Shown, Wanted};
+use crate::together::together;
 
 /// How many bytes of paths one request asks for. A server takes a megabyte.
 const ASKED_BYTES_MAX: usize = 512 * 1024;
 /// How many nodes one request asks for: values have up to 64 KiB, and nothing else is answered meanwhile.
 const ASKED_MAX: usize = 1_000;
+/// What a request has for each path beside it.
+const OVERHEAD: usize = 24;
 /// How often a page is read that changes meanwhile.
 const ROUNDS_MAX: usize = 100;
 
@@ -45,18 +49,37 @@ impl Link {
         let connection = self.connected(self.give_up_at()).await?;
         let pulse = *self.pulse.borrow();
         let path = self.layout.collection(page.collection());
-        let (barrier, children) =
-            tokio::join!(biased; self.barrier(&connection), Box::pin(connection.children(&path)));
-        if !barrier? {
-            self.end(Why::Lost);
-            return Err(Failure::new(FailureKind::Ended, "the session has no marker any more"));
-        }
-        let listing = self.page(&connection, page, children?).await?;
+        let listing = match page.only() {
+            Some(name) => {
+                let (floor, path) = (self.continuity.known(), keys::below(&path, name));
+                let (barrier, node) =
+                    tokio::join!(biased; self.barrier(&connection), Box::pin(connection.get(&path)));
+                self.require_marker(barrier?)?;
+                let node = node?;
+                node.iter().for_each(|node| self.saw(node.stat.modified));
+                page.shown_alone(node.as_ref(), floor, self.lineage())
+            }
+            None => {
+                let (barrier, children) =
+                    tokio::join!(biased; self.barrier(&connection), Box::pin(connection.children(&path)));
+                self.require_marker(barrier?)?;
+                self.page(&connection, page, children?).await?
+            }
+        };
         if *self.pulse.borrow() != pulse {
             // It may come from servers that have forgotten something.
             return Err(Failure::new(FailureKind::Unknown, "the connection changed meanwhile"));
         }
         Ok(listing)
+    }
+
+    /// Ends the session if its marker is not there.
+    fn require_marker(self: &Arc<Self>, is_there: bool) -> Result<(), Failure> {
+        if is_there {
+            return Ok(());
+        }
+        self.end(Why::Lost);
+        Err(Failure::new(FailureKind::Ended, "the session has no marker any more"))
     }
 
     /// Reads a page of the collection that has these children.
@@ -140,13 +163,37 @@ impl Link {
     }
 }
 
+/// Reads nodes in one flight, as many of them at one instant as one request asks for.
+pub(crate) async fn read_nodes(
+    connection: &Connection,
+    paths: &[String],
+) -> Result<VecDeque<Option<Node>>, Failure> {
+    let mut requests: Vec<&[String]> = Vec::new();
+    let mut rest = paths;
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let is_short = |path: &&String| {
+            bytes += path.len() + OVERHEAD;
+            bytes <= ASKED_BYTES_MAX
+        };
+        let count = rest.iter().take(ASKED_MAX).take_while(is_short).count().max(1);
+        let (now, later) = rest.split_at(count);
+        requests.push(now);
+        rest = later;
+    }
+    let mut nodes = VecDeque::with_capacity(paths.len());
+    for reading in together(requests.into_iter().map(|paths| connection.read(paths, None))).await {
+        nodes.extend(reading?.nodes);
+    }
+    Ok(nodes)
+}
+
 fn paths(collection: &str, names: &[Name]) -> Vec<String> {
     names.iter().map(|name| keys::below(collection, name)).collect()
 }
 
 /// Whether so many nodes can be asked for at once.
 fn fits(collection: &str, names: &[Name]) -> bool {
-    const OVERHEAD: usize = 24;
     let bytes = names.iter().map(|name| collection.len() + 3 * name.as_str().len() + OVERHEAD);
     names.len() <= ASKED_MAX && bytes.sum::<usize>() <= ASKED_BYTES_MAX
 }

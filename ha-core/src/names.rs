@@ -50,39 +50,10 @@ impl Name {
         Self(text)
     }
 
-    /// The greatest name below this one, byte by byte; `None` for the first of all. There is one, because names are of bounded length.
-    pub(crate) fn predecessor(&self) -> Option<Self> {
-        let mut text = String::from(&*self.0);
-        let last = text.pop()?;
-        if let Some(before) = char_before(last) {
-            text.push(before);
-            while let Some(filler) = greatest_char(Self::MAX_BYTES - text.len()) {
-                text.push(filler);
-            }
-        }
-        (!text.is_empty()).then(|| Self(text.into()))
-    }
-
     /// The text of the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-/// The character before `c`: UTF-8 keeps the order of the scalar values, which leave out the surrogates.
-fn char_before(c: char) -> Option<char> {
-    ('\0'..c).next_back()
-}
-
-/// The greatest character of at most so many bytes of UTF-8.
-fn greatest_char(bytes: usize) -> Option<char> {
-    match bytes {
-        0 => None,
-        1 => Some('\u{7F}'),
-        2 => Some('\u{7FF}'),
-        3 => Some('\u{FFFF}'),
-        _ => Some(char::MAX),
     }
 }
 
@@ -254,23 +225,6 @@ mod tests {
         for text in ["a", "/", "..", "%2F", "a\0b", "ä\u{308}", "{x}", " ", &"y".repeat(Name::MAX_BYTES)] {
             assert_eq!(Name::parse_user("mutex", text).unwrap().as_str(), text);
         }
-    }
-
-    #[test]
-    fn nothing_lies_between_a_name_and_its_predecessor() {
-        let longest = "y".repeat(Name::MAX_BYTES);
-        for text in ["b", "ab", "ä", "\u{E000}", "\u{10000}", "a\u{1}", "\u{1}", longest.as_str()] {
-            let name = Name::parse(text).unwrap();
-            let before = name.predecessor().unwrap();
-            assert!(before < name && before.as_str().len() == Name::MAX_BYTES, "{text:?}");
-            // What follows the predecessor is longer than a name may be, or begins with a greater character: the name itself.
-            let (stem, last) = text.split_at(text.char_indices().next_back().unwrap().0);
-            assert!(before.as_str().starts_with(stem) && !before.as_str().starts_with(text));
-            let first = before.as_str()[stem.len()..].chars().next().unwrap();
-            assert_eq!((first..=last.chars().next().unwrap()).count(), 2, "{text:?}");
-        }
-        assert_eq!(Name::parse("a\0").unwrap().predecessor(), Some(Name::parse("a").unwrap()));
-        assert_eq!(Name::parse("\0").unwrap().predecessor(), None, "it is the first of all");
     }
 
     #[test]

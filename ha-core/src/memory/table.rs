@@ -129,6 +129,7 @@ impl Table {
                 let range = self.by_name.range::<Name, _>(behind);
                 cut(range.filter_map(|name| self.entries.get(name)), page.limit())
             }
+            Order::Only { name } => (self.entry(name).cloned().into_iter().collect(), false),
             Order::Oldest => cut(self.by_age.iter().filter_map(|place| self.aged(place)), page.limit()),
             Order::Newest { up_to: None } => {
                 cut(self.by_age.iter().rev().filter_map(|place| self.aged(place)), page.limit())

@@ -73,9 +73,8 @@ impl Partitions {
         let plan = Keys::new(&self.name).plan;
         let (sender, answer) = tokio::sync::oneshot::channel();
         let task = async move {
-            let listing = life.session().list(plan.collection(), Page::at(plan.name())).await;
-            let entry = listing.ok().and_then(|listing| listing.into_entries().into_iter().next());
-            drop(sender.send(entry.filter(|entry| *entry.key() == plan)));
+            let listing = life.session().list(plan.collection(), Page::only(plan.name().clone())).await;
+            drop(sender.send(listing.ok().and_then(|listing| listing.into_entries().into_iter().next())));
         };
         self.hub.runtime().spawn("count of partitions", Box::pin(task));
         let Ok(Some(entry)) = answer.await else { return Ok(()) };

@@ -12,6 +12,11 @@ pub enum Order {
         /// The name behind which the page begins; it need not exist.
         after: Option<Name>,
     },
+    /// One entry, by its name: a look that costs the same however large the collection is.
+    Only {
+        /// The name.
+        name: Name,
+    },
     /// By age, oldest first: ascending by (`created`, name).
     Oldest,
     /// By age, youngest first: descending by (`created`, name).
@@ -51,11 +56,10 @@ impl Page {
         Self::new(Order::Name { after: Some(after) }, limit)
     }
 
-    /// The entry of this name, if there is one, and nothing else: a page of one, beginning behind the greatest name below it. What
-    /// it shows may be the entry *after* that name, so look at the key.
+    /// The entry of this name, if there is one, and nothing else.
     #[must_use]
-    pub fn at(name: &Name) -> Self {
-        Self::new(Order::Name { after: name.predecessor() }, 1)
+    pub fn only(name: Name) -> Self {
+        Self::new(Order::Only { name }, 1)
     }
 
     /// The oldest entries.
@@ -117,7 +121,7 @@ impl Listing {
         self.entries
     }
 
-    /// Whether there are entries behind the last one shown.
+    /// Whether there are entries behind the last one shown; never where [one](Order::Only) was asked for.
     #[must_use]
     pub fn has_more(&self) -> bool {
         self.more

@@ -86,9 +86,8 @@ impl Entries {
     /// Reads only.
     pub async fn get(&self, name: &str) -> Result<Option<Entry>, Error> {
         let key = self.key(name)?;
-        let listing = self.list(Page::at(key.name())).await?;
-        // The page shows the entry behind it when there is none of this name.
-        Ok(listing.into_entries().into_iter().find(|entry| *entry.key() == key))
+        let listing = self.list(Page::only(key.name().clone())).await?;
+        Ok(listing.into_entries().into_iter().next())
     }
 
     /// Reads a page of the collection.

@@ -21,9 +21,8 @@ impl<T> WorkSet<T> {
     /// Reads only.
     pub async fn get(&self, id: &str) -> Result<Option<Seen<T>>, Error> {
         let (id, keys) = (Name::parse(id)?, Keys::new(&self.name));
-        let entries = self.list(&keys.items, Page::at(&id)).await?.0;
-        let found = entries.iter().find(|entry| *entry.key().name() == id);
-        Ok(found.map(|entry| Seen::new(id.as_str(), Record::read(entry))))
+        let entries = self.list(&keys.items, Page::only(id.clone())).await?.0;
+        Ok(entries.first().map(|entry| Seen::new(id.as_str(), Record::read(entry))))
     }
 
     /// How many items are in each state, at one instant unless more than a thousand processes have changed the work-set lately. Costs one request, however many items there are.

@@ -17,6 +17,7 @@ crate::case::cases! {
     the_newest_come_in_the_opposite_order { guarantee: "G8" }
     the_newest_up_to_a_revision_leave_out_younger_ones { guarantee: "G8" }
     an_update_does_not_change_the_age { guarantee: "G8" }
+    one_entry_is_read_by_its_name_and_nothing_else_is { guarantee: "G8" }
     a_page_says_whether_there_is_more { guarantee: "G8" }
     a_listing_shows_values_and_owners { guarantee: "G8" }
     a_listing_shows_what_this_session_committed { guarantee: "G14" }
@@ -139,6 +140,22 @@ async fn an_update_does_not_change_the_age(cx: Context) {
     session.apply(Txn::new().update(entry.stamp().clone(), "younger?")).await;
     let listing = list(&cx, &*session, Page::newest(10)).await;
     assert_eq!(names(listing.entries()), ["3", "2", "1"]);
+}
+
+async fn one_entry_is_read_by_its_name_and_nothing_else_is(cx: Context) {
+    let session = cx.session().await;
+    create(&cx, &*session, &["a", "ab", "b", "b/", "d"]).await;
+    for (wanted, expected) in [("a", &["a"][..]), ("b", &["b"]), ("aa", &[]), ("c", &[]), ("e", &[])] {
+        let listing = list(&cx, &*session, Page::only(name(wanted))).await;
+        assert_eq!(names(listing.entries()), expected, "{wanted}");
+        assert!(!listing.has_more(), "{wanted}");
+    }
+    let reads = ["d", "c", "a", "new", "d"].map(|wanted| Page::only(name(wanted)));
+    let txn = Txn::new().create(cx.key("c", "new"), "in the same step");
+    let txn = reads.into_iter().fold(txn, |txn, page| txn.read_back(cx.collection("c"), page));
+    let found: Vec<_> = session.apply(txn).await.reads.into_iter().map(Listing::into_entries).collect();
+    let found: Vec<_> = found.iter().map(|entries| names(entries)).collect();
+    assert_eq!(found, [&["d"][..], &[], &["a"], &["new"], &["d"]]);
 }
 
 async fn a_page_says_whether_there_is_more(cx: Context) {

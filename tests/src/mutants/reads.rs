@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use ha_core::Error;
-use ha_core::spi::{Collection, Listing, Order, Page, Session};
+use ha_core::spi::{Collection, Listing, Name, Order, Page, Session};
 
 use super::{Defect, Mutant};
 
@@ -36,6 +36,16 @@ pub(super) const MUTANTS: &[Mutant] = &[
             _ => page,
         }))
     }),
+    Mutant::new(
+        "a_name_that_does_not_exist_shows_what_follows_it",
+        "reads::one_entry_is_read_by_its_name_and_nothing_else_is",
+        || {
+            Arc::new(OtherPage(|page| match page.order() {
+                Order::Only { name } => Page::after(before(name), 1),
+                _ => page,
+            }))
+        },
+    ),
     Mutant::new("a_page_is_cut_in_silence", "reads::a_page_says_whether_there_is_more", || {
         Arc::new(SilentCut)
     }),
@@ -43,6 +53,14 @@ pub(super) const MUTANTS: &[Mutant] = &[
         Arc::new(Cached::default())
     }),
 ];
+
+/// A name below this one, with nothing between that the case has.
+fn before(name: &Name) -> Name {
+    let mut text = name.as_str().to_owned();
+    let last = text.pop().and_then(|last| char::from_u32(u32::from(last) - 1));
+    text.extend(last);
+    Name::parse(&text).unwrap_or_else(|_empty| name.clone())
+}
 
 /// Reads another page than it was asked for.
 #[derive(Debug)]

@@ -178,6 +178,7 @@ impl Reads for Seen {
         let all = self.entries.get(collection);
         let behind = |entry: &&Entry| match page.order() {
             Order::Name { after: Some(after) } => entry.key().name() > after,
+            Order::Only { name } => entry.key().name() == name,
             _ => true,
         };
         let mut rest = all.into_iter().flat_map(BTreeMap::values).filter(behind);

@@ -173,11 +173,12 @@ impl Store {
             Order::Name { after } => {
                 all.filter(|e| after.as_ref().is_none_or(|after| e.key().name() > after)).cloned().collect()
             }
+            Order::Only { name } => all.filter(|e| e.key().name() == name).cloned().collect(),
             Order::Newest { up_to: Some(up_to) } => all.filter(|e| e.created() <= *up_to).cloned().collect(),
             _ => all.cloned().collect(),
         };
         match page.order() {
-            Order::Name { .. } => {}
+            Order::Name { .. } | Order::Only { .. } => {}
             _ => entries.sort_by(|a, b| (a.created(), a.key().name()).cmp(&(b.created(), b.key().name()))),
         }
         if matches!(page.order(), Order::Newest { .. }) {

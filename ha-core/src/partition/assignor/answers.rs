@@ -12,7 +12,8 @@ impl Assignor {
     pub(super) fn load(&mut self, out: &mut Outputs) {
         if self.loading.is_none() {
             self.loading = Some(Loading::default());
-            let (collection, page) = (self.keys.plan.collection().clone(), Page::at(self.keys.plan.name()));
+            let (collection, page) =
+                (self.keys.plan.collection().clone(), Page::only(self.keys.plan.name().clone()));
             let tag = self.ask(Asked::Plan);
             out.push(Output::List { tag, collection, page });
             return;

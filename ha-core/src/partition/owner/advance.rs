@@ -168,7 +168,7 @@ impl Owner {
         out.push(Output::List { tag, collection: self.keys.acks.clone(), page });
         if let Some(mid) = self.life.as_ref().map(|life| life.key().name().clone()) {
             let tag = self.ask(Asked::Record);
-            out.push(Output::List { tag, collection: self.keys.assigned.clone(), page: Page::at(&mid) });
+            out.push(Output::List { tag, collection: self.keys.assigned.clone(), page: Page::only(mid) });
         }
     }
 

@@ -189,7 +189,7 @@ impl State {
 
     /// A request that reads these items and changes nothing.
     pub(super) fn read_items(&self, ids: &[Name]) -> Txn {
-        ids.iter().fold(Txn::new(), |txn, id| txn.read_back(self.keys.items.clone(), Page::at(id)))
+        ids.iter().fold(Txn::new(), |txn, id| txn.read_back(self.keys.items.clone(), Page::only(id.clone())))
     }
 }
 

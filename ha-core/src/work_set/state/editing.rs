@@ -56,7 +56,7 @@ impl State {
         if self.me.is_none() {
             return false;
         }
-        let of_dead = |id: &Name| (self.keys.dead.clone(), Page::at(id));
+        let of_dead = |id: &Name| (self.keys.dead.clone(), Page::only(id.clone()));
         let txn = ids
             .iter()
             .map(of_dead)

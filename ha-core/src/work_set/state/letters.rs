@@ -3,7 +3,7 @@
 use super::adding::found;
 use super::{Asked, Outputs, State};
 use crate::names::Name;
-use crate::spi::{Committed, Conflict, Entry, Page, Txn};
+use crate::spi::{Committed, Conflict, Page, Txn};
 use crate::work_set::records::{Record, Stage};
 
 impl State {
@@ -17,15 +17,14 @@ impl State {
     pub(super) fn clear_letters(&mut self, out: &mut Outputs) -> bool {
         let Some(id) = self.letters.pop_first() else { return false };
         let txn = Txn::new()
-            .read_back(self.keys.items.clone(), Page::at(&id))
-            .read_back(self.keys.dead.clone(), Page::at(&id));
+            .read_back(self.keys.items.clone(), Page::only(id.clone()))
+            .read_back(self.keys.dead.clone(), Page::only(id.clone()));
         self.ask(Asked::Letter(id), txn, out);
         true
     }
 
     pub(super) fn letter_read(&mut self, id: &Name, mut committed: Committed, out: &mut Outputs) {
         let letter = committed.reads.pop().and_then(|listing| listing.into_entries().pop());
-        let letter = letter.filter(|entry: &Entry| entry.key().name() == id);
         let item = found(committed).remove(id);
         let is_dead = |record: &Record| matches!(record.stage, Stage::Dead { .. });
         let Some(letter) = letter.filter(|_| !item.as_ref().is_some_and(|(_, record)| is_dead(record)))

@@ -54,8 +54,8 @@ impl State {
                 return self.reconcile(out);
             };
             let txn = Txn::new()
-                .read_back(self.keys.workers.clone(), Page::at(&me.name))
-                .read_back(self.keys.tallies.clone(), Page::at(&me.name));
+                .read_back(self.keys.workers.clone(), Page::only(me.name.clone()))
+                .read_back(self.keys.tallies.clone(), Page::only(me.name.clone()));
             self.ask(Asked::Reconcile(Step::Worker), txn, out);
             return true;
         }
