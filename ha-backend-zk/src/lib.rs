@@ -45,6 +45,7 @@ mod finish;
 mod history;
 mod keys;
 mod link;
+mod looks;
 mod made;
 mod open;
 mod over;

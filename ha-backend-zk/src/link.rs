@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::client::{Connection, Failure, FailureKind, MultiFailure, Settings, Step};
 use crate::continuity::Continuity;
 use crate::keys::Layout;
+use crate::looks::Looks;
 use crate::made::Made;
 use crate::over::{Over, Why};
 use crate::pulse::Pulse;
@@ -43,6 +44,7 @@ pub(crate) struct Link {
     pub(crate) fence: AtomicI32,
     pub(crate) slots: Slots,
     pub(crate) collections: Made,
+    pub(crate) looks: Looks,
     /// How many transactions were in doubt, because their answers were lost, until it was found out what became of them.
     pub(crate) doubts: AtomicU64,
     pub(crate) over: Over,
@@ -92,6 +94,7 @@ impl Link {
             fence: AtomicI32::new(0),
             slots: Slots::default(),
             collections: Made::default(),
+            looks: Looks::default(),
             doubts: AtomicU64::new(0),
             over: Over::default(),
             pulse: watch::Sender::new(Pulse::default()),

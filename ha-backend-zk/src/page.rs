@@ -28,6 +28,11 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
+    /// These names, which are all that there can be.
+    pub(crate) fn all(names: Vec<Name>) -> Self {
+        Self { names, more: false }
+    }
+
     /// Leaves the second half to the next page.
     pub(crate) fn shorten(&mut self) {
         self.names.truncate(self.names.len() / 2);
@@ -88,6 +93,19 @@ impl PageRead {
         let found = self.only().zip(node).map(|(name, node)| entry(self.collection.key(name.clone()), node));
         let revision = floor.max(node.map_or(0, |node| node.stat.modified));
         Listing::new(found.into_iter().collect(), false, Revision::new(revision), lineage)
+    }
+
+    /// The latest transaction whose entries belong on the page, if there is a limit.
+    pub(crate) fn up_to(&self) -> Option<u64> {
+        match self.page.order() {
+            Order::Newest { up_to } => up_to.map(Revision::as_u64),
+            _ => None,
+        }
+    }
+
+    /// Whether no names that came since the collection was found like that belong on the page: whatever came is younger than the latest change that it told.
+    pub(crate) fn is_settled(&self, before: &Children) -> bool {
+        self.up_to().is_some_and(|up_to| up_to <= before.changed)
     }
 
     /// What to read: for a page by name its names, otherwise all of them.
@@ -181,16 +199,11 @@ impl PageRead {
         found: &[(&Name, &Node)],
         more: bool,
     ) -> bool {
-        match self.page.order() {
-            Order::Newest { up_to: Some(up_to) } if up_to.as_u64() <= before.changed => return false,
-            Order::Oldest
-                if found.len() == self.page.limit()
-                    && found.iter().all(|(_, node)| node.stat.created <= before.changed)
-                    && (more || wanted.more) =>
-            {
-                return false;
-            }
-            _ => {}
+        let is_full = found.len() == self.page.limit()
+            && found.iter().all(|(_, node)| node.stat.created <= before.changed)
+            && (more || wanted.more);
+        if self.is_settled(before) || *self.page.order() == Order::Oldest && is_full {
+            return false;
         }
         let known: BTreeSet<&str> = before.names.iter().map(String::as_str).collect();
         let news = reading.children.iter().filter(|node| !known.contains(node.as_str()));

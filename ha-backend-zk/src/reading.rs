@@ -9,6 +9,7 @@ use ha_core::spi::{Collection, Listing, Name, Page};
 use crate::client::{Children, Connection, Failure, FailureKind, Node, Reading};
 use crate::keys;
 use crate::link::Link;
+use crate::looks::Look;
 use crate::over::Why;
 use crate::page::{PageRead, Shown, Wanted};
 use crate::together::together;
@@ -59,12 +60,15 @@ impl Link {
                 node.iter().for_each(|node| self.saw(node.stat.modified));
                 page.shown_alone(node.as_ref(), floor, self.lineage())
             }
-            None => {
-                let (barrier, children) =
-                    tokio::join!(biased; self.barrier(&connection), Box::pin(connection.children(&path)));
-                self.require_marker(barrier?)?;
-                self.page(&connection, page, children?).await?
-            }
+            None => match self.rest_of(&connection, page, &path).await? {
+                Some(listing) => listing,
+                None => {
+                    let (barrier, children) =
+                        tokio::join!(biased; self.barrier(&connection), Box::pin(connection.children(&path)));
+                    self.require_marker(barrier?)?;
+                    self.page(&connection, page, children?).await?
+                }
+            },
         };
         if *self.pulse.borrow() != pulse {
             // It may come from servers that have forgotten something.
@@ -80,6 +84,33 @@ impl Link {
         }
         self.end(Why::Lost);
         Err(Failure::new(FailureKind::Ended, "the session has no marker any more"))
+    }
+
+    /// Reads a page of the collection at `path` in one flight, if all that can be on it is [remembered](crate::looks).
+    async fn rest_of(
+        self: &Arc<Self>,
+        connection: &Connection,
+        page: &PageRead,
+        path: &str,
+    ) -> Result<Option<Listing>, Failure> {
+        let Some(look) = page.up_to().and_then(|up_to| self.looks.up_to(path, up_to)) else {
+            return Ok(None);
+        };
+        let names: Vec<Name> = look.aged.iter().map(|(name, _)| name.clone()).collect();
+        let floor = self.continuity.known();
+        let asked = paths(path, &names);
+        let (barrier, reading) =
+            tokio::join!(biased; self.barrier(connection), Box::pin(connection.read(&asked, None)));
+        self.require_marker(barrier?)?;
+        let reading = reading?;
+        reading.nodes.iter().flatten().for_each(|node| self.saw(node.stat.modified));
+        let gone = look.aged.into_iter().zip(&reading.nodes).filter(|(_, node)| node.is_none());
+        self.looks.forget(path, gone.map(|(aged, _)| aged));
+        let before = Children { names: Vec::new(), changed: look.changed };
+        Ok(match page.shown(&before, &Wanted::all(names), &reading, floor, self.lineage()) {
+            Shown::Whole(listing) => Some(listing),
+            Shown::Again => None,
+        })
     }
 
     /// Reads a page of the collection that has these children.
@@ -98,16 +129,30 @@ impl Link {
                 // What has no children has none at that instant.
                 Reading::default()
             } else {
-                connection.read(&paths(&path, &wanted.names), Some(&path)).await?
+                let directory = (!page.is_settled(&children)).then_some(path.as_str());
+                connection.read(&paths(&path, &wanted.names), directory).await?
             };
             reading.nodes.iter().flatten().for_each(|node| self.saw(node.stat.modified));
             match page.shown(&children, &wanted, &reading, floor, self.lineage()) {
-                Shown::Whole(listing) => return Ok(listing),
+                Shown::Whole(listing) => {
+                    self.remember(page, &path, &children, &wanted, &reading);
+                    return Ok(listing);
+                }
                 Shown::Again => {}
             }
             children = connection.children(&path).await?.unwrap_or_default();
         }
         Err(Failure::new(FailureKind::Refused, "the collection changes faster than it can be read"))
+    }
+
+    /// Remembers the ages of all names of the collection, if they were read: whoever asks for entries up to an age, as a place in a queue does, asks again.
+    fn remember(&self, page: &PageRead, path: &str, children: &Children, wanted: &Wanted, reading: &Reading) {
+        if !page.is_settled(children) || wanted.names.len() < children.names.len() {
+            return;
+        }
+        let aged = wanted.names.iter().zip(&reading.nodes);
+        let aged = aged.filter_map(|(name, node)| Some((name.clone(), node.as_ref()?.stat.created)));
+        self.looks.note(path, Look { changed: children.changed, aged: aged.collect() });
     }
 
     /// Which nodes of the collection at `path` to read for the page.

@@ -203,8 +203,9 @@ impl Connection {
         // A watch that comes with data needs a node.
         let (watched, node) =
             tokio::join!(biased; Box::pin(self.client.check_and_watch_stat(path)), self.get(path));
-        let (_, watcher) = watched?;
-        Ok((node?, OneWatcher::new(watcher)))
+        let (watched, watcher) = watched?;
+        let watched = watched.map(|stat| number(stat.czxid));
+        Ok((node?, OneWatcher::new(watcher, watched)))
     }
 
     /// Watches a node and all below it.

@@ -42,16 +42,21 @@ impl TreeWatcher {
 
 /// A watch of one node that tells one change.
 #[derive(Debug)]
-pub(crate) struct OneWatcher(OneshotWatcher);
+pub(crate) struct OneWatcher {
+    watcher: OneshotWatcher,
+    /// When the node was created that is watched, if there is one.
+    created: Option<u64>,
+}
 
 impl OneWatcher {
-    pub(super) fn new(watcher: OneshotWatcher) -> Self {
-        Self(watcher)
+    pub(super) fn new(watcher: OneshotWatcher, created: Option<u64>) -> Self {
+        Self { watcher, created }
     }
 
-    /// Waits until the node changes, or the session ends.
-    pub(crate) async fn changed(self) {
-        self.0.changed().await;
+    /// Waits until the node changes, or the session ends. If the node was deleted, tells when it had been created.
+    pub(crate) async fn changed(self) -> Option<u64> {
+        let event = self.watcher.changed().await;
+        self.created.filter(|_| event.event_type == EventType::NodeDeleted)
     }
 }
 

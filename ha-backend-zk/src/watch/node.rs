@@ -13,6 +13,7 @@ use super::view::View;
 /// One entry that is watched.
 pub(super) struct NodeWatch {
     path: String,
+    /// Gone once it has told something.
     watcher: Option<OneWatcher>,
 }
 
@@ -44,10 +45,13 @@ impl NodeWatch {
         key: &Key,
         view: &mut View,
     ) -> Result<Vec<Change>, Failure> {
-        let watcher = self.watcher.take();
-        let watcher =
-            watcher.ok_or_else(|| Failure::new(FailureKind::Unknown, "the entry is not watched"))?;
-        watcher.changed().await;
+        if let Some(watcher) = self.watcher.take() {
+            let deleted = watcher.changed().await;
+            // Whoever waits for that need not wait until it is read. The next call watches again, and reads what has come since.
+            if let Some(gone) = deleted.and_then(|created| view.forget(key.name(), created)) {
+                return Ok(vec![gone]);
+            }
+        }
         let connection = link.connection();
         let connection = connection.ok_or_else(|| Failure::new(FailureKind::Ended, "the session ends"))?;
         let floor = link.continuity.known();

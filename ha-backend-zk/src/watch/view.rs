@@ -43,6 +43,14 @@ impl View {
             None => self.live.remove(&name).map(|gone| Change::Removed(gone.stamp().clone())),
         }
     }
+
+    /// The incarnation of that name that was created then is gone; what the consumer has to be told of that, if it believes in it.
+    pub(super) fn forget(&mut self, name: &Name, created: u64) -> Option<Change> {
+        self.live.get(name).filter(|entry| entry.created().as_u64() == created)?;
+        // It was there at the revision of the view.
+        self.revision += 1;
+        self.live.remove(name).map(|gone| Change::Removed(gone.stamp().clone()))
+    }
 }
 
 #[cfg(test)]
@@ -71,6 +79,20 @@ mod tests {
         assert_eq!(view.change(name("b"), None), Some(Change::Removed(gone)));
         assert_eq!(view.change(name("b"), None), None);
         assert_eq!(view.entries(), [read("a", 5, 5)]);
+    }
+
+    #[test]
+    fn only_the_incarnation_that_is_believed_in_is_forgotten_and_that_is_later() {
+        let mut view = View::default();
+        view.replace([read("a", 3, 4)]);
+        view.advance(6, [4]);
+        assert_eq!(view.forget(&name("a"), 2), None, "of an earlier one");
+        assert_eq!(view.forget(&name("b"), 3), None);
+        assert_eq!(view.revision(), 6);
+        let gone = read("a", 3, 4).stamp().clone();
+        assert_eq!(view.forget(&name("a"), 3), Some(Change::Removed(gone)));
+        assert_eq!((view.revision(), view.entries()), (7, Vec::new()));
+        assert_eq!(view.forget(&name("a"), 3), None);
     }
 
     #[test]
