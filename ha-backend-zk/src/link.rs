@@ -47,6 +47,7 @@ pub(crate) struct Link {
     pub(crate) looks: Looks,
     /// How many transactions were in doubt, because their answers were lost, until it was found out what became of them.
     pub(crate) doubts: AtomicU64,
+    seen: AtomicU64,
     pub(crate) over: Over,
     pub(crate) pulse: watch::Sender<Pulse>,
     pub(crate) continuity: Arc<Continuity>,
@@ -96,6 +97,7 @@ impl Link {
             collections: Made::default(),
             looks: Looks::default(),
             doubts: AtomicU64::new(0),
+            seen: AtomicU64::new(0),
             over: Over::default(),
             pulse: watch::Sender::new(Pulse::default()),
             killing: tokio::sync::Mutex::default(),
@@ -119,7 +121,13 @@ impl Link {
 
     /// The session has seen `transaction`.
     pub(crate) fn saw(&self, transaction: u64) {
+        self.seen.fetch_max(transaction, Ordering::Relaxed);
         self.continuity.saw(self.generation, transaction);
+    }
+
+    /// The latest transaction that the session has seen: whatever it reads from now on is not older, on whichever server.
+    pub(crate) fn seen(&self) -> u64 {
+        self.seen.load(Ordering::Relaxed)
     }
 
     /// Refuses `operation` once the session is over, or its history is.

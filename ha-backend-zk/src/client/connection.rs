@@ -198,9 +198,18 @@ impl Connection {
         Ok(reading)
     }
 
-    /// Watches a node, which need not exist, and reads it, in one flight.
+    /// Watches a node, which need not exist, and reads it: in one flight if it does.
     pub(crate) async fn watch_node(&self, path: &str) -> Result<(Option<Node>, OneWatcher), Failure> {
-        // A watch that comes with data needs a node.
+        match self.client.get_and_watch_data(path).await {
+            Ok((data, stat, watcher)) => {
+                let node = Node { data: data.into(), stat: stat.into() };
+                let watcher = OneWatcher::new(watcher, Some(node.stat.created));
+                return Ok((Some(node), watcher));
+            }
+            // A watch that comes with data needs a node.
+            Err(ClientError::NoNode) => {}
+            Err(error) => return Err(error.into()),
+        }
         let (watched, node) =
             tokio::join!(biased; Box::pin(self.client.check_and_watch_stat(path)), self.get(path));
         let (watched, watcher) = watched?;

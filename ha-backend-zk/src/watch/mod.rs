@@ -167,7 +167,7 @@ impl Watch {
         let Some(connection) = self.link.connection() else { return Ok(None) };
         let source = match &self.target {
             Target::Entry(key) => {
-                NodeWatch::open(&self.link, &connection, key, &mut self.view).await?.map(Source::Node)
+                Some(Source::Node(NodeWatch::open(&self.link, &connection, key, &mut self.view).await?))
             }
             Target::Collection(collection) => {
                 TreeWatch::open(&self.link, &connection, collection, &mut self.view).await?.map(Source::Tree)

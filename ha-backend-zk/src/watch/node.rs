@@ -18,24 +18,19 @@ pub(super) struct NodeWatch {
 }
 
 impl NodeWatch {
-    /// Watches and reads the entry; `None` if the session is over.
+    /// Watches and reads the entry. No write goes in front: what a session reads is not older than what it has seen, and more is not promised here.
     pub(super) async fn open(
         link: &Arc<Link>,
         connection: &Connection,
         key: &Key,
         view: &mut View,
-    ) -> Result<Option<Self>, Failure> {
+    ) -> Result<Self, Failure> {
         let path = link.layout.entry(key);
-        let floor = link.continuity.known();
-        let (barrier, watched) =
-            tokio::join!(biased; link.barrier(connection), Box::pin(connection.watch_node(&path)));
-        let (node, watcher) = watched?;
-        if !barrier? {
-            return Ok(None);
-        }
+        let floor = link.seen();
+        let (node, watcher) = Box::pin(connection.watch_node(&path)).await?;
         view.replace(node.as_ref().map(|node| entry(key.clone(), node)));
         advance(link, view, floor, node.as_ref());
-        Ok(Some(Self { path, watcher: Some(watcher) }))
+        Ok(Self { path, watcher: Some(watcher) })
     }
 
     /// Waits for a change and reads it.
@@ -54,7 +49,7 @@ impl NodeWatch {
         }
         let connection = link.connection();
         let connection = connection.ok_or_else(|| Failure::new(FailureKind::Ended, "the session ends"))?;
-        let floor = link.continuity.known();
+        let floor = link.seen();
         let (node, watcher) = Box::pin(connection.watch_node(&self.path)).await?;
         self.watcher = Some(watcher);
         let change = view.change(key.name().clone(), node.as_ref().map(|node| entry(key.clone(), node)));
