@@ -21,6 +21,9 @@ use crate::work_set::records::{Record, Tally, Worker, time_of};
 use crate::work_set::state::settling::OwnList;
 use crate::work_set::state::shares::Shares;
 
+/// How many lists are looked at, at most: a page of them is read again and again while others take them.
+const WINDOW_MAX: usize = 128;
+
 /// A caller that wants items.
 #[derive(Debug)]
 pub(super) struct Want {
@@ -116,6 +119,8 @@ impl State {
         }
         let wanted = self.wanted();
         let chosen = choose(&mut self.hunt.candidates, wanted, self.limits);
+        // By the next time somebody has taken what is in the share of others.
+        self.hunt.candidates.retain(|candidate| candidate.mine);
         if chosen.is_empty() {
             self.hunt.stirred = false;
             if self.takes {
@@ -166,7 +171,11 @@ impl State {
     /// How many lists are looked at: enough for each worker to find its share.
     fn window(&self) -> usize {
         let lists = self.wanted().div_ceil(self.hunt.density.max(1));
-        2 + lists.saturating_mul(self.claimers().count().max(1) + 1)
+        let enough = 2 + lists.saturating_mul(match self.claimers().count() {
+            0 | 1 => 2,
+            several => 3 * several,
+        });
+        enough.min(WINDOW_MAX)
     }
 
     pub(super) fn looked(&mut self, committed: &Committed, context: &Context<'_>, out: &mut Outputs) {
@@ -179,12 +188,11 @@ impl State {
             self.hunt.density = (ids / candidates.len()).max(1);
         }
         candidates.extend(shares.candidates(later, true).filter(|candidate| candidate.due <= now));
-        candidates.sort_by_key(|candidate| (-i16::from(candidate.priority), !candidate.mine));
         let due = later.entries().iter().filter_map(|entry| time_of(entry.key().name()));
         if let Some(due) = due.filter(|due| *due > now).min() {
             self.hunt.wake_by(context.now + Duration::from_millis(due - now));
         }
-        self.hunt.candidates = candidates.into();
+        self.hunt.candidates = shares.chosen(candidates).into();
         if self.hunt.candidates.is_empty() {
             self.hunt.idle = !self.hunt.stirred;
             self.give_nothing(out);
@@ -311,7 +319,8 @@ impl State {
         let items = &self.keys.items;
         let is_named = |key: &Key| conflict.keys.contains(key);
         let is_left = |candidate: &Candidate| {
-            !is_named(candidate.stamp.key())
+            candidate.mine
+                && !is_named(candidate.stamp.key())
                 && !candidate.list.ids.iter().any(|id| is_named(&items.key(id.clone())))
         };
         let rest: Vec<_> = chosen.into_iter().filter(is_left).collect();

@@ -34,7 +34,7 @@ impl Candidate {
     }
 }
 
-/// The first of the lists, as many as have what is wanted.
+/// The first of the lists, as many as have what is wanted. If little is missing, a long list is left whole: whoever takes some of it is in the way of those who want the rest.
 pub(super) fn choose(
     candidates: &mut VecDeque<Candidate>,
     mut wanted: usize,
@@ -42,9 +42,12 @@ pub(super) fn choose(
 ) -> Vec<Candidate> {
     let mut bytes = 0_u64;
     let mut chosen: Vec<Candidate> = Vec::new();
+    let little = wanted / 4;
     while wanted > 0 && chosen.len() < limits.steps / 2 {
-        let fits =
-            |candidate: &Candidate| chosen.is_empty() || bytes + candidate.list.bytes <= limits.bytes as u64;
+        let fits = |candidate: &Candidate| {
+            let is_left = wanted <= little && candidate.list.ids.len() > wanted;
+            chosen.is_empty() || !is_left && bytes + candidate.list.bytes <= limits.bytes as u64
+        };
         let Some(candidate) = pop_if(candidates, fits) else { break };
         wanted = wanted.saturating_sub(candidate.list.ids.len());
         bytes += candidate.list.bytes;

@@ -14,24 +14,42 @@ const COURTESY: std::time::Duration = std::time::Duration::from_millis(5);
 
 /// Which lists this worker begins with.
 pub(super) struct Shares {
-    place: u64,
-    of: u64,
+    place: usize,
+    of: usize,
 }
 
 impl Shares {
     pub(super) fn of(state: &State) -> Self {
         let me = state.me.as_ref().map(|me| &me.name);
         let place = state.claimers().position(|name| Some(name) == me).unwrap_or(0);
-        Self { place: place as u64, of: state.claimers().count().max(1) as u64 }
+        Self { place, of: state.claimers().count().max(1) }
     }
 
     fn has(&self, list: &Name) -> bool {
-        hash(list.as_str().as_bytes(), 0) % self.of == self.place
+        hash(list.as_str().as_bytes(), 0) % self.of as u64 == self.place as u64
     }
 
     pub(super) fn candidates(&self, listing: &Listing, is_later: bool) -> impl Iterator<Item = Candidate> {
         let entries = listing.entries().iter();
         entries.map(move |entry| Candidate::of(entry, is_later, self.has(entry.key().name())))
+    }
+
+    /// What to take, in this order: the most urgent first, and of what is as urgent as that what is in our share. Only where none of that is, what is in the share of others:
+    /// each begins somewhere else there, so that not all want the same.
+    pub(super) fn chosen(&self, mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+        candidates.sort_by_key(|candidate| (-i16::from(candidate.priority), !candidate.mine));
+        let mut chosen = Vec::with_capacity(candidates.len());
+        for urgent in candidates.chunk_by_mut(|one, other| one.priority == other.priority) {
+            let mine = urgent.iter().take_while(|candidate| candidate.mine).count();
+            if mine > 0 {
+                chosen.extend_from_slice(&urgent[..mine]);
+                continue;
+            }
+            let begin = self.place * urgent.len() / self.of;
+            urgent.rotate_left(begin);
+            chosen.extend_from_slice(urgent);
+        }
+        chosen
     }
 }
 
