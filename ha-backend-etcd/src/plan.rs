@@ -122,12 +122,15 @@ impl Plan {
             then.push(Step::Put { key, value, lease: Lease::Of(self.lease) });
         }
         then.extend(self.reads.iter().filter_map(|read| Some(Step::Read(read.read(layout)?))));
+        TxnRequest { when: when.collect(), then, otherwise: Vec::new() }
+    }
+
+    /// What has to be read where the request is refused, to see why. Most requests are not: it is asked for with the second one.
+    pub(crate) fn reasons(&self, record: &[u8]) -> Vec<Step> {
         let looked_at: BTreeMap<&[u8], ()> =
             self.guards.iter().map(|(_, compare)| (compare.key.as_slice(), ())).collect();
-        let otherwise = std::iter::once(record)
-            .chain(looked_at.into_keys())
-            .map(|key| Step::Read(Read::revisions(key.to_vec())));
-        TxnRequest { when: when.collect(), then, otherwise: otherwise.collect() }
+        let keys = std::iter::once(record).chain(looked_at.into_keys());
+        keys.map(|key| Step::Read(Read::revisions(key.to_vec()))).collect()
     }
 
     fn step(&self, operation: &Operation, layout: &Layout) -> Option<Step> {
@@ -138,18 +141,19 @@ impl Plan {
                 value: value::seal(*naming, &self.operation, value),
                 lease: if *owned { Lease::Of(self.lease) } else { Lease::None },
             },
-            Operation::Update { stamp, value } => Step::Put {
-                key,
-                value: value::seal(Detail::of(stamp).naming, &self.operation, value),
-                lease: Lease::Keep,
-            },
+            Operation::Update { stamp, value } => {
+                let detail = Detail::of(stamp);
+                // To keep a lease the server looks for the entry twice more. That there is none is known: the entry is the very one of the stamp.
+                let lease = if detail.lease == 0 { Lease::None } else { Lease::Keep };
+                Step::Put { key, value: value::seal(detail.naming, &self.operation, value), lease }
+            }
             Operation::Delete { .. } => Step::Delete(key),
             // Refused before.
             _ => return None,
         })
     }
 
-    /// What `answer` means for the request that was guarded by `fence`.
+    /// What `answer` means for the request that was guarded by `fence` and asked for its [reasons](Self::reasons).
     pub(crate) fn decided(&self, record: &[u8], fence: u64, answer: TxnAnswer) -> Decided {
         if answer.succeeded {
             return Decided::Done { revision: answer.header.revision, found: answer.found };
