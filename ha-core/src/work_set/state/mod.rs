@@ -175,10 +175,15 @@ impl Limits {
     /// What is kept for the entries about the worker itself, and for the list of what is claimed.
     const RESERVE: usize = 4;
 
+    /// The lists that a claim or a completion changes: one that ends, and one that begins.
+    const LISTS: usize = 2;
+
     fn of(capabilities: &Capabilities) -> Self {
         let steps = capabilities.operations_max.saturating_sub(Self::RESERVE).max(1);
+        // What one request adds, another one can claim, and another one end, together with the lists that change: so no remainders are left.
+        let reads = steps.saturating_sub(Self::LISTS).clamp(1, 100);
         // A request of half a megabyte is well below what servers take.
-        Self { steps, reads: steps.min(100), bytes: 512 * 1024 }
+        Self { steps, reads, bytes: 512 * 1024 }
     }
 }
 
