@@ -226,7 +226,8 @@ impl<T: DeserializeOwned> WorkSet<T> {
     /// Claims up to `limit` items for this process, without waiting for any: the most urgent first, and among those the oldest, about.
     ///
     /// # Guarantees
-    /// Those of [`next`](Self::next). Empty if nothing was ready that others had not just taken.
+    /// Those of [`next`](Self::next). Empty if nothing was ready that others had not just taken. Fewer than `limit`, though more are ready, where the rest does not fit into the request, or
+    /// would be taken out of what another worker is about to take: ask again.
     ///
     /// # Errors
     /// `Unavailable`, `Recovering` while the store holds back grants: nothing was claimed. `Unsupported` on an observer. `Closed` after a shutdown.

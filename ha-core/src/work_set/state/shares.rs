@@ -88,3 +88,62 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Shares;
+    use crate::names::{Collection, Name};
+    use crate::spi::{Revision, Stamp};
+    use crate::work_set::records::List;
+    use crate::work_set::state::Limits;
+    use crate::work_set::state::picking::{Candidate, choose};
+    use bytes::Bytes;
+
+    /// A list of so many items, which is called by their number.
+    fn list(priority: i8, mine: bool, items: usize) -> Candidate {
+        let name = Name::internal(format!("{items:03}"));
+        let stamp = Stamp::new(
+            Collection::parse(&["ready"]).unwrap().key(name),
+            Revision::new(1),
+            Revision::new(1),
+            Bytes::new(),
+        );
+        let ids = (0..items).map(|at| Name::internal(format!("i{at}"))).collect();
+        Candidate { stamp, priority, due: 0, mine, list: List { bytes: 0, ids } }
+    }
+
+    fn chosen(place: usize, of: usize, candidates: &[Candidate]) -> Vec<usize> {
+        let chosen = Shares { place, of }.chosen(candidates.to_vec());
+        chosen.iter().map(|candidate| candidate.list.ids.len()).collect()
+    }
+
+    #[test]
+    fn the_most_urgent_comes_first_and_of_that_only_what_is_ours_if_anything_is() {
+        let lists =
+            [list(0, false, 1), list(0, true, 2), list(0, true, 3), list(5, false, 4), list(-1, true, 5)];
+        assert_eq!(chosen(0, 2, &lists), [4, 2, 3, 5]);
+    }
+
+    #[test]
+    fn whoever_has_no_share_begins_somewhere_else_than_the_others() {
+        let lists: Vec<Candidate> = (1..=8).map(|items| list(0, false, items)).collect();
+        let begins: Vec<usize> = (0..4).map(|place| chosen(place, 4, &lists)[0]).collect();
+        assert_eq!(begins, [1, 3, 5, 7]);
+        assert!((0..4).all(|place| chosen(place, 4, &lists).len() == 8), "and takes any of them");
+        assert!(chosen(2, 3, &[]).is_empty());
+    }
+
+    #[test]
+    fn a_long_list_is_left_whole_if_little_is_missing() {
+        let limits = Limits { steps: 1_000, reads: 100, bytes: 1_000 };
+        let taken = |wanted, lists: &[usize]| {
+            let mut lists = lists.iter().map(|items| list(0, true, *items)).collect();
+            choose(&mut lists, wanted, limits).iter().map(|chosen| chosen.list.ids.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(taken(100, &[94, 94]), [94]);
+        assert_eq!(taken(100, &[94, 6, 94]), [94, 6]);
+        assert_eq!(taken(100, &[50, 94]), [50, 94], "much is missing");
+        assert_eq!(taken(1, &[94, 94]), [94], "something is taken of the first one in any case");
+        assert_eq!(taken(3, &[1, 1, 1, 1]), [1, 1, 1]);
+    }
+}
