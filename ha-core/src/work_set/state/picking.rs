@@ -225,8 +225,7 @@ impl Choice for Choosing {
         let draft = Draft::new(&self.keys, &self.me, self.limits, moment);
         let look = |id: &Name| {
             let entry = reads.entry(&self.keys.items, id)?;
-            let record = Record::read(&entry);
-            Some((entry.into_stamp(), record))
+            Some((entry.stamp().named_in(&self.keys.items), Record::read(entry)))
         };
         let mut pick = Pick::new(draft, &self.me.name, self.wanted, chosen.len(), look);
         chosen.iter().for_each(|candidate| pick.list(candidate, usize::MAX, self.now));
