@@ -1,7 +1,7 @@
 //! What a holder holds: leadership, a lock, a partition, a claim.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -10,6 +10,7 @@ use super::lifetime::{Lifetime, LossReason, Standing};
 use crate::names::Name;
 use crate::runtime::Instant;
 use crate::spi::{Guard, Revision, Stamp, Txn};
+use crate::sync::lock;
 use crate::token::Token;
 
 /// Proof, for the holder itself, of something exclusive that it holds.
@@ -35,8 +36,15 @@ struct Inner {
     fence: Guard,
     life: Arc<Lifetime>,
     since: Instant,
-    ended: CancellationToken,
-    reason: OnceLock<LossReason>,
+    end: Mutex<End>,
+}
+
+/// Whether a grant has ended apart from its session, and who is to be told. Under one lock: whoever asks sees the end, or is told of it.
+#[derive(Default)]
+struct End {
+    reason: Option<LossReason>,
+    /// Cancelled at the end. Made when somebody first asks for it: most claims of a work-set end unwatched.
+    watch: Option<CancellationToken>,
 }
 
 impl Grant {
@@ -63,8 +71,8 @@ impl Grant {
 
     fn fenced(kind: &'static str, name: Name, created: Revision, fence: Guard, life: Arc<Lifetime>) -> Self {
         let token = Token::new(created.as_u64().saturating_add(life.token_base()));
-        let (ended, since) = (life.over().child_token(), life.now());
-        Self(Arc::new(Inner { kind, name, token, fence, life, since, ended, reason: OnceLock::new() }))
+        let (since, end) = (life.now(), Mutex::default());
+        Self(Arc::new(Inner { kind, name, token, fence, life, since, end }))
     }
 
     /// The fencing token.
@@ -82,13 +90,13 @@ impl Grant {
     /// Whether the grant is valid at this very instant, by the local clock alone.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        !self.0.ended.is_cancelled() && self.0.life.is_valid()
+        self.reason().is_none() && self.0.life.is_valid()
     }
 
     /// How much longer it is valid without a further renewal; zero once lost.
     #[must_use]
     pub fn remaining(&self) -> Duration {
-        if self.0.ended.is_cancelled() { Duration::ZERO } else { self.0.life.remaining() }
+        if self.reason().is_some() { Duration::ZERO } else { self.0.life.remaining() }
     }
 
     /// How certain the grant is right now.
@@ -106,10 +114,10 @@ impl Grant {
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
     pub async fn suspect(&self) -> Duration {
-        let ended = self.0.ended.cancelled();
+        let ended = self.watch();
         tokio::select! {
             biased;
-            () = ended => Duration::ZERO,
+            () = ended.cancelled() => Duration::ZERO,
             remaining = self.0.life.suspected() => remaining,
         }
     }
@@ -119,14 +127,14 @@ impl Grant {
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
     pub async fn lost(&self) -> LossReason {
-        self.0.ended.cancelled().await;
+        self.watch().cancelled().await;
         self.loss().unwrap_or(LossReason::Expired)
     }
 
     /// A token that is cancelled when the grant is lost, for work that is spawned. Cancelling it affects nobody else.
     #[must_use]
     pub fn cancellation(&self) -> CancellationToken {
-        self.0.ended.child_token()
+        self.watch().child_token()
     }
 
     /// Adds the guard that this grant is still held, so that the transaction changes nothing after somebody else
@@ -139,6 +147,23 @@ impl Grant {
         txn.guard(self.0.fence.clone())
     }
 
+    /// Is cancelled once the grant has ended, by itself or with its session.
+    fn watch(&self) -> CancellationToken {
+        let mut end = lock(&self.0.end);
+        let watch = end.watch.get_or_insert_with(|| self.0.life.over().child_token()).clone();
+        let is_over = end.reason.is_some();
+        drop(end);
+        if is_over {
+            watch.cancel();
+        }
+        watch
+    }
+
+    /// Why it ended apart from its session, if it did.
+    fn reason(&self) -> Option<LossReason> {
+        lock(&self.0.end).reason
+    }
+
     /// What kind of thing is held.
     pub(crate) fn kind(&self) -> &'static str {
         self.0.kind
@@ -147,9 +172,15 @@ impl Grant {
     /// Ends the grant locally, before anything is sent. The first reason stays, also that of the whole session.
     pub(crate) fn end(&self, reason: LossReason) {
         let reason = self.0.life.reason().unwrap_or(reason);
-        if self.0.reason.set(reason).is_ok() {
-            self.0.ended.cancel();
+        let mut end = lock(&self.0.end);
+        if end.reason.is_some() {
+            return;
         }
+        end.reason = Some(reason);
+        let watch = end.watch.clone();
+        // Whoever is woken may use the grant.
+        drop(end);
+        watch.into_iter().for_each(|watch| watch.cancel());
     }
 
     /// For how long it has been held.
@@ -163,10 +194,7 @@ impl Grant {
 
     /// Why it was lost, if it was.
     pub(crate) fn loss(&self) -> Option<LossReason> {
-        if !self.0.ended.is_cancelled() {
-            return None;
-        }
-        self.0.reason.get().copied().or_else(|| self.0.life.reason())
+        self.reason().or_else(|| self.0.life.reason())
     }
 }
 

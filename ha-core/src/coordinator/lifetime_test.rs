@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use super::{Lifetime, LossReason, Standing};
@@ -25,10 +25,14 @@ fn nine_seconds() -> (Manual, Arc<Lifetime>, Grant) {
         Format { token_base: 100, ..Format::default() },
         runtime.now() + 9 * SECOND,
     );
-    let key = Collection::parse(&["c"]).unwrap().key(name("k"));
-    let stamp = Stamp::new(key, Revision::new(7), Revision::new(7), bytes::Bytes::new());
-    let grant = Grant::new("mutex", name("m"), stamp, Arc::clone(&life));
+    let grant = grant_of(&life);
     (runtime, life, grant)
+}
+
+fn grant_of(life: &Arc<Lifetime>) -> Grant {
+    let key = Collection::parse(&["c"]).unwrap().key(Name::parse("k").unwrap());
+    let stamp = Stamp::new(key, Revision::new(7), Revision::new(7), bytes::Bytes::new());
+    Grant::new("mutex", Name::parse("m").unwrap(), stamp, Arc::clone(life))
 }
 
 #[test]
@@ -75,6 +79,55 @@ fn the_end_of_one_grant_leaves_the_session_alone() {
     grant.end(LossReason::Released);
     assert!(!grant.is_valid() && life.is_valid());
     assert_eq!(grant.loss(), Some(LossReason::Released));
+}
+
+#[test]
+fn the_end_of_a_grant_is_seen_by_those_who_asked_before_it_and_by_those_who_ask_after_it() {
+    let (runtime, _life, watched) = nine_seconds();
+    let (before, waiting) = (watched.cancellation(), watched.lost());
+    watched.end(LossReason::Released);
+    assert!(before.is_cancelled() && watched.cancellation().is_cancelled());
+    assert_eq!(runtime.block_on(waiting), LossReason::Released);
+
+    let (runtime, _life, unwatched) = nine_seconds();
+    unwatched.end(LossReason::Overdue);
+    assert_eq!(runtime.block_on(unwatched.suspect()), Duration::ZERO);
+    assert_eq!(runtime.block_on(unwatched.lost()), LossReason::Overdue);
+    assert!(unwatched.cancellation().is_cancelled());
+}
+
+#[test]
+fn the_end_of_a_session_is_seen_by_those_who_asked_before_it_and_by_those_who_ask_after_it() {
+    let (runtime, life, watched) = nine_seconds();
+    let (unwatched, before) = (grant_of(&life), watched.cancellation());
+    life.end(LossReason::SessionLost);
+    assert!(before.is_cancelled() && unwatched.cancellation().is_cancelled());
+    assert_eq!(runtime.block_on(unwatched.lost()), LossReason::SessionLost);
+}
+
+#[test]
+fn whoever_cancels_what_a_grant_handed_out_ends_nothing() {
+    let (_runtime, _life, grant) = nine_seconds();
+    let other = grant.cancellation();
+    grant.cancellation().cancel();
+    assert!(grant.is_valid() && grant.loss().is_none() && !other.is_cancelled());
+}
+
+#[test]
+fn whoever_asks_at_the_very_instant_of_the_end_sees_it() {
+    let (_runtime, life, _grant) = nine_seconds();
+    let grants: Vec<Grant> = (0..20_000).map(|_| grant_of(&life)).collect();
+    let start = Barrier::new(2);
+    let asked: Vec<_> = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            start.wait();
+            grants.iter().for_each(|grant| grant.end(LossReason::Released));
+        });
+        start.wait();
+        grants.iter().map(Grant::cancellation).collect()
+    });
+    assert!(asked.iter().all(|token| token.is_cancelled()));
+    assert!(grants.iter().all(|grant| grant.loss() == Some(LossReason::Released)));
 }
 
 #[test]

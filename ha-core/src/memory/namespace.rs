@@ -117,15 +117,17 @@ impl Namespace {
     pub(super) fn update(&mut self, key: &Key, value: Bytes, wakes: &mut Wakes) {
         #[cfg(feature = "test-util")]
         self.remember_entry(key);
-        let Some(before) = self.tables.update(key, Revision::new(self.revision), value) else { return };
-        wakes.free(before);
+        let Some(update) = self.tables.update(key, Revision::new(self.revision), value) else { return };
+        wakes.free(update.before);
         #[cfg(feature = "test-util")]
         if self.log.is_some()
             && let Some(entry) = self.entry(key).cloned()
         {
             self.log_change(|| Change::Put(entry));
         }
-        self.tell(key, None, wakes);
+        if update.is_watched {
+            self.tell(key, None, wakes);
+        }
     }
 
     /// Takes the entry at `key` out, and tells the watchers. Returns whether there was one.

@@ -151,6 +151,11 @@ impl Wakes {
         }
     }
 
+    /// Makes room for so many values that will be replaced or removed.
+    pub(super) fn reserve(&mut self, values: usize) {
+        self.gone.reserve(values);
+    }
+
     /// Frees a value that was replaced or removed.
     pub(super) fn free(&mut self, value: Bytes) {
         self.gone.push(value);

@@ -34,10 +34,11 @@ impl Tables {
         }
     }
 
-    /// Writes another state of an entry that is there. Returns the value that was there.
-    pub(super) fn update(&mut self, key: &Key, modified: Revision, value: Bytes) -> Option<Bytes> {
+    /// Writes another state of an entry that is there.
+    pub(super) fn update(&mut self, key: &Key, modified: Revision, value: Bytes) -> Option<Updated> {
         let table = self.by_collection.get_mut(key.collection())?;
-        Some(table.entries.get_mut(key.name())?.update(modified, value))
+        let before = table.entries.get_mut(key.name())?.update(modified, value);
+        Some(Updated { before, is_watched: table.is_watched() })
     }
 
     /// Takes an entry out.
@@ -97,11 +98,20 @@ impl Tables {
     }
 }
 
+/// What became of an entry that was written anew.
+pub(super) struct Updated {
+    /// The value that was there.
+    pub(super) before: Bytes,
+    /// Somebody may want to know.
+    pub(super) is_watched: bool,
+}
+
 /// One collection.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    /// By hash: a search among many ordered names costs a dozen comparisons with names that are in no cache.
-    entries: HashMap<Name, Entry>,
+    /// By hash: a search among many ordered names costs a dozen comparisons with names that are in no cache. Boxed, so that the map is small enough to be in one, and what was
+    /// created together lies together.
+    entries: HashMap<Name, Box<Entry>>,
     by_name: BTreeSet<Name>,
     /// Ascending by (`created`, name). `None` is smaller than every name: a bound for ranges, never stored.
     by_age: BTreeSet<(Revision, Option<Name>)>,
@@ -112,12 +122,12 @@ pub(super) struct Table {
 impl Table {
     /// The entry `name`.
     pub(super) fn entry(&self, name: &Name) -> Option<&Entry> {
-        self.entries.get(name)
+        self.entries.get(name).map(|entry| &**entry)
     }
 
     /// All entries, by name.
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.by_name.iter().filter_map(|name| self.entries.get(name))
+        self.by_name.iter().filter_map(|name| self.entry(name))
     }
 
     /// The entries of a page, and whether there are more behind it.
@@ -127,7 +137,7 @@ impl Table {
             Order::Name { after: Some(after) } => {
                 let behind = (Bound::Excluded(after), Bound::Unbounded);
                 let range = self.by_name.range::<Name, _>(behind);
-                cut(range.filter_map(|name| self.entries.get(name)), page.limit())
+                cut(range.filter_map(|name| self.entry(name)), page.limit())
             }
             Order::Only { name } => (self.entry(name).cloned().into_iter().collect(), false),
             Order::Oldest => cut(self.by_age.iter().filter_map(|place| self.aged(place)), page.limit()),
@@ -155,13 +165,13 @@ impl Table {
     }
 
     fn aged(&self, place: &(Revision, Option<Name>)) -> Option<&Entry> {
-        self.entries.get(place.1.as_ref()?)
+        self.entry(place.1.as_ref()?)
     }
 
     fn insert(&mut self, entry: Entry) {
         let name = entry.key().name().clone();
         let created = entry.created();
-        match self.entries.insert(name.clone(), entry) {
+        match self.entries.insert(name.clone(), Box::new(entry)) {
             Some(replaced) if replaced.created() == created => return,
             Some(replaced) => {
                 self.by_age.remove(&(replaced.created(), Some(name.clone())));
@@ -177,7 +187,7 @@ impl Table {
         let entry = self.entries.remove(name)?;
         self.by_name.remove(name);
         self.by_age.remove(&(entry.created(), Some(name.clone())));
-        Some(entry)
+        Some(*entry)
     }
 
     fn unsubscribe(&mut self, target: &WatchTarget, watcher: WatcherId) {
@@ -194,7 +204,11 @@ impl Table {
     }
 
     fn is_unused(&self) -> bool {
-        self.entries.is_empty() && self.watchers.is_empty() && self.entry_watchers.is_empty()
+        self.entries.is_empty() && !self.is_watched()
+    }
+
+    fn is_watched(&self) -> bool {
+        !(self.watchers.is_empty() && self.entry_watchers.is_empty())
     }
 }
 

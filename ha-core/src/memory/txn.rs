@@ -5,14 +5,15 @@ use bytes::Bytes;
 use crate::error::{Error, ErrorKind};
 use crate::memory::namespace::Namespace;
 use crate::memory::store::Wakes;
+use crate::memory::table::Table;
 use crate::spi::{
     Collection, Committed, Conflict, Entry, Guard, Key, Listing, Name, Operation, Outcome, Page, Reads,
     Revision, SessionId, Stamp, Txn,
 };
 
 impl Reads for Namespace {
-    fn entry(&self, collection: &Collection, name: &Name) -> Option<Entry> {
-        self.tables.find(collection)?.entry(name).cloned()
+    fn entry(&self, collection: &Collection, name: &Name) -> Option<&Entry> {
+        self.tables.find(collection)?.entry(name)
     }
 
     fn page(&self, collection: &Collection, page: &Page) -> Listing {
@@ -41,6 +42,7 @@ impl Namespace {
         if !failed.is_empty() {
             return Ok(Outcome::Conflict(Conflict::new(failed, self.lineage())));
         }
+        wakes.reserve(txn.operations().len() + taken.len());
         let mut operations = txn.take_operations().into_iter().chain(taken.iter().cloned()).peekable();
         let revision = match operations.peek() {
             None => self.revision(),
@@ -51,8 +53,18 @@ impl Namespace {
         Ok(Outcome::Committed(Committed::new(revision, stamps, reads, self.lineage()).with_taken(taken)))
     }
 
-    fn failed_guards(&self, txn: &Txn, taken: &[Operation]) -> Vec<Key> {
+    fn failed_guards<'a>(&'a self, txn: &'a Txn, taken: &'a [Operation]) -> Vec<Key> {
         let mut failed = Vec::new();
+        let mut near: Option<(&Collection, Option<&Table>)> = None;
+        // Mostly the same collection again.
+        let mut entry = |key: &'a Key| {
+            let table = match near {
+                Some((collection, table)) if collection == key.collection() => table,
+                _ => self.tables.find(key.collection()),
+            };
+            near = Some((key.collection(), table));
+            table?.entry(key.name())
+        };
         let mut check = |satisfied: bool, key: &Key| {
             if !satisfied && !failed.contains(key) {
                 failed.push(key.clone());
@@ -60,17 +72,19 @@ impl Namespace {
         };
         for guard in txn.guards() {
             match guard {
-                Guard::Absent(key) => check(self.entry(key).is_none(), key),
-                Guard::Present(key) => check(self.entry(key).is_some(), key),
-                Guard::Unchanged(stamp) => check(self.is_unchanged(stamp), stamp.key()),
-                Guard::Held(stamp) => check(self.is_held(stamp), stamp.key()),
+                Guard::Absent(key) => check(entry(key).is_none(), key),
+                Guard::Present(key) => check(entry(key).is_some(), key),
+                Guard::Unchanged(stamp) => check(is_unchanged(entry(stamp.key()), stamp), stamp.key()),
+                Guard::Held(stamp) => check(is_held(entry(stamp.key()), stamp), stamp.key()),
             }
         }
         for operation in txn.operations().iter().chain(taken) {
             match operation {
-                Operation::Create { key, .. } => check(self.entry(key).is_none(), key),
-                Operation::Update { stamp, .. } => check(self.is_unchanged(stamp), stamp.key()),
-                Operation::Delete { stamp } => check(self.is_held(stamp), stamp.key()),
+                Operation::Create { key, .. } => check(entry(key).is_none(), key),
+                Operation::Update { stamp, .. } => {
+                    check(is_unchanged(entry(stamp.key()), stamp), stamp.key())
+                }
+                Operation::Delete { stamp } => check(is_held(entry(stamp.key()), stamp), stamp.key()),
             }
         }
         failed
@@ -78,13 +92,7 @@ impl Namespace {
 
     /// Whether the incarnation of `stamp` exists.
     pub(super) fn is_held(&self, stamp: &Stamp) -> bool {
-        self.entry(stamp.key()).is_some_and(|entry| entry.created() == stamp.created())
-    }
-
-    fn is_unchanged(&self, stamp: &Stamp) -> bool {
-        self.entry(stamp.key()).is_some_and(|entry| {
-            entry.created() == stamp.created() && entry.stamp().modified() == stamp.modified()
-        })
+        is_held(self.entry(stamp.key()), stamp)
     }
 
     fn apply(
@@ -110,4 +118,12 @@ impl Namespace {
             }
         }
     }
+}
+
+fn is_held(entry: Option<&Entry>, stamp: &Stamp) -> bool {
+    entry.is_some_and(|entry| entry.created() == stamp.created())
+}
+
+fn is_unchanged(entry: Option<&Entry>, stamp: &Stamp) -> bool {
+    is_held(entry, stamp) && entry.is_some_and(|entry| entry.stamp().modified() == stamp.modified())
 }

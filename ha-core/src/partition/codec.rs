@@ -14,6 +14,11 @@ impl Writer {
         self.0.extend_from_slice(bytes);
     }
 
+    /// How many bytes a number takes.
+    pub(crate) fn length_of(value: u64) -> usize {
+        (64 - (value | 1).leading_zeros()).div_ceil(7) as usize
+    }
+
     pub(crate) fn number(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.0.push(low(value) | 0x80);

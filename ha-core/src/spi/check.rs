@@ -1,5 +1,8 @@
 //! What no backend takes: refused before anything is sent, with the same words everywhere.
 
+#![expect(clippy::disallowed_types, reason = "the keys are only counted, in no order")]
+
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::error::{Error, ErrorKind};
@@ -52,10 +55,9 @@ fn refuse_ambiguity(operations: &[Operation]) -> Result<(), Error> {
     let refuse = |subject: &dyn fmt::Display, reason: &str| {
         Err(Error::new(ErrorKind::InvalidInput, "commit").on(subject).because(reason))
     };
-    let mut keys: Vec<&Key> = operations.iter().map(Operation::key).collect();
-    keys.sort_unstable();
-    if let Some(pair) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
-        return refuse(pair[0], "two operations of one transaction change it; use two transactions");
+    let mut keys: HashSet<&Key> = HashSet::with_capacity(operations.len());
+    if let Some(twice) = operations.iter().map(Operation::key).find(|key| !keys.insert(key)) {
+        return refuse(twice, "two operations of one transaction change it; use two transactions");
     }
     let is_owned = |operation: &&Operation| matches!(operation, Operation::Create { owned: true, .. });
     let mut collections: Vec<_> =

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind};
-use crate::names::Key;
+use crate::names::{Collection, Key};
 
 /// A number that grows with every commit of a namespace. Not dense.
 ///
@@ -135,6 +135,13 @@ impl Stamp {
         &self.detail
     }
 
+    /// The same stamp, naming its collection as the caller does: a reference count that every worker changes slows all of them.
+    pub(crate) fn named_in(&self, collection: &Collection) -> Self {
+        debug_assert_eq!(self.key.collection(), collection);
+        let Self { created, modified, .. } = *self;
+        Self { key: collection.key(self.key.name().clone()), created, modified, detail: self.detail.clone() }
+    }
+
     /// The stamp of another state of the same incarnation.
     pub(crate) fn at(self, modified: Revision) -> Self {
         Self { modified, ..self }
@@ -166,11 +173,6 @@ impl Entry {
     #[must_use]
     pub fn stamp(&self) -> &Stamp {
         &self.stamp
-    }
-
-    /// What identifies this state of the entry, by value.
-    pub(crate) fn into_stamp(self) -> Stamp {
-        self.stamp
     }
 
     /// The value, by value.

@@ -24,7 +24,7 @@ pub struct Take(Arc<dyn Choice>);
 /// The state of the store at one instant.
 pub trait Reads {
     /// The entry of this name.
-    fn entry(&self, collection: &Collection, name: &Name) -> Option<Entry>;
+    fn entry(&self, collection: &Collection, name: &Name) -> Option<&Entry>;
 
     /// A page of a collection.
     fn page(&self, collection: &Collection, page: &Page) -> Listing;

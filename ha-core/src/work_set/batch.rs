@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use bytes::BytesMut;
 use serde::Serialize;
 
 use super::claim::{Claim, Settled};
 use super::driver::ask;
 use super::state::{Answer, Request, Verdict};
-use super::{WorkSet, encode, refuse_size};
+use super::{WorkSet, encode_in, refuse_size};
 use crate::coordinator::closed;
 use crate::error::Error;
 
@@ -24,13 +25,19 @@ impl<T> WorkSet<T> {
     where
         T: 'a,
     {
-        let (mut claims, mut list, mut answers) = (Vec::new(), Vec::new(), Vec::new());
-        for (claim, result) in done {
+        let mut buffer = BytesMut::with_capacity(4_096);
+        let encoded = |(claim, result): (&'a Claim<T>, R)| {
             let result = claim
                 .ticket()
                 .refuse_foreign("complete item", &self.engine)
-                .and_then(|()| encode("complete item", claim.id(), &result))
+                .and_then(|()| encode_in(&mut buffer, "complete item", claim.id(), &result))
                 .and_then(|result| refuse_size("complete item", claim.id(), &result).map(|()| result));
+            (claim, result)
+        };
+        let done: Vec<_> = done.into_iter().map(encoded).collect();
+        let mut answers = Vec::with_capacity(done.len());
+        let (mut claims, mut list) = (Vec::with_capacity(done.len()), Vec::with_capacity(done.len()));
+        for (claim, result) in done {
             answers.push(match result {
                 Ok(result) => {
                     claims.push(claim);

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::driver::{Ports, ask};
 use super::options::Policy;
-use super::state::{Answer, Outcomes, Request, State, Taken, Verdict};
+use super::state::{Answer, Attempts, Outcomes, Request, State, Verdict};
 use super::{encode, refuse_size};
 use crate::coordinator::{Engine, Grant, LossReason, closed};
 use crate::error::{Error, ErrorKind};
@@ -23,14 +23,23 @@ use crate::zoo::{Bug, planted};
 #[derive(Debug)]
 pub(super) struct Ticket {
     engine: Arc<Engine<State>>,
-    taken: Taken,
+    claim: u64,
+    id: Name,
+    payload: Bytes,
+    attempts: Attempts,
     grant: Grant,
     ended: AtomicBool,
 }
 
 impl Ticket {
-    pub(super) fn new(engine: Arc<Engine<State>>, taken: Taken, grant: Grant) -> Self {
-        Self { engine, taken, grant, ended: AtomicBool::new(false) }
+    pub(super) fn new(
+        engine: Arc<Engine<State>>,
+        (claim, id): (u64, Name),
+        payload: Bytes,
+        attempts: Attempts,
+        grant: Grant,
+    ) -> Self {
+        Self { engine, claim, id, payload, attempts, grant, ended: AtomicBool::new(false) }
     }
 
     /// Refuses a claim that is not one of `engine`: its number means another one there.
@@ -41,28 +50,28 @@ impl Ticket {
     ) -> Result<(), Error> {
         match Arc::ptr_eq(&self.engine, engine) {
             true => Ok(()),
-            false => Err(Error::new(ErrorKind::InvalidInput, operation).on(format_args!("{:?}", self.taken.id.as_str())).because(
+            false => Err(Error::new(ErrorKind::InvalidInput, operation).on(format_args!("{:?}", self.id.as_str())).because(
                 "the claim was made in another work-set, or by another coordinator; end it by itself, or by the handle that made it",
             )),
         }
     }
 
     pub(super) fn payload(&self) -> &Bytes {
-        &self.taken.payload
+        &self.payload
     }
 
     pub(super) fn place(&self) -> (u64, Name) {
-        (self.taken.claim, self.taken.id.clone())
+        (self.claim, self.id.clone())
     }
 
     pub(super) fn verdict(&self, verdict: Verdict) -> (u64, Name, Verdict) {
-        (self.taken.claim, self.taken.id.clone(), verdict)
+        (self.claim, self.id.clone(), verdict)
     }
 
     /// Ends it here, before anybody else can have the item.
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::Release);
-        Ports::end(&self.engine, self.taken.claim, LossReason::Released);
+        Ports::end(&self.engine, self.claim, LossReason::Released);
     }
 
     /// Ends it in the background.
@@ -169,7 +178,7 @@ impl<T> Claim<T> {
     /// The id of the item.
     #[must_use]
     pub fn id(&self) -> &str {
-        self.ticket.taken.id.as_str()
+        self.ticket.id.as_str()
     }
 
     /// What is to be done.
@@ -181,19 +190,19 @@ impl<T> Claim<T> {
     /// How often the item was claimed, this claim included. A redriven or released item goes on counting.
     #[must_use]
     pub fn attempt(&self) -> u32 {
-        self.ticket.taken.claims
+        self.ticket.attempts.claims
     }
 
     /// How often it [failed](Self::fail) so far.
     #[must_use]
     pub fn failures(&self) -> u32 {
-        self.ticket.taken.failures
+        self.ticket.attempts.failures
     }
 
     /// How often a worker that had it died, or took too long.
     #[must_use]
     pub fn abandonments(&self) -> u32 {
-        self.ticket.taken.abandons
+        self.ticket.attempts.abandons
     }
 
     /// A clone of the grant, for work that is spawned.

@@ -1,6 +1,8 @@
 //! Carries what a work-set is told to those who wait for it.
 
-use std::collections::BTreeMap;
+#![expect(clippy::disallowed_types, reason = "what is kept by hash is looked up, and never gone through")]
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -29,7 +31,7 @@ pub(super) struct Ports {
     next: AtomicU64,
     waiters: Mutex<BTreeMap<u64, Waiter>>,
     /// The grants of claims, to be ended when they are lost.
-    grants: Mutex<BTreeMap<u64, Grant>>,
+    grants: Mutex<HashMap<u64, Grant>>,
 }
 
 impl Ports {
@@ -127,18 +129,21 @@ fn claimed(
         return engine.request(Request::Undelivered { caller, limit, waits, claims });
     };
     let ports = &engine.ports;
+    let mut grants = Vec::with_capacity(claims.len());
     let ticket = |taken: Taken| {
-        let guard = Guard::Unchanged(taken.stamp.clone());
+        let Taken { claim, id, stamp, payload, attempts } = taken;
         let token = match planted(Bug::AttemptAsToken) {
-            true => u64::from(taken.claims),
-            false => taken.stamp.modified().as_u64(),
+            true => u64::from(attempts.claims),
+            false => stamp.modified().as_u64(),
         };
+        let guard = Guard::Unchanged(stamp);
         let grant = Grant::numbered(NOUN, ports.name.clone(), token, guard, Arc::clone(life));
         engine.hub().granted(NOUN, &grant);
-        lock(&ports.grants).insert(taken.claim, grant.clone());
-        Ticket::new(Arc::clone(engine), taken, grant)
+        grants.push((claim, grant.clone()));
+        Ticket::new(Arc::clone(engine), (claim, id), payload, attempts, grant)
     };
     let tickets: Vec<_> = claims.into_iter().map(ticket).collect();
+    lock(&ports.grants).extend(grants);
     if let Some(Waiter::Claims(sender)) = ports.take(caller) {
         // Tickets that nobody takes any more give their claims back when they are dropped here.
         drop(sender.send(Ok(tickets)));

@@ -18,7 +18,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -271,7 +271,9 @@ impl<T: DeserializeOwned> WorkSet<T> {
         let policy = self.policy;
         let request = |caller| Request::Claim { caller, limit, waits, policy };
         let tickets = driver::claim(&self.engine, request).await?;
-        Ok(tickets.into_iter().filter_map(|ticket| self.open(ticket)).collect())
+        let mut claims = Vec::with_capacity(tickets.len());
+        claims.extend(tickets.into_iter().filter_map(|ticket| self.open(ticket)));
+        Ok(claims)
     }
 
     /// Reads what is to be done. What cannot be read is put aside, so that it is in nobody's way.
@@ -290,7 +292,19 @@ impl<T: DeserializeOwned> WorkSet<T> {
 }
 
 fn encode<V: Serialize + ?Sized>(operation: &'static str, id: &str, value: &V) -> Result<Bytes, Error> {
-    serde_json::to_vec(value).map(Bytes::from).map_err(|error| {
+    encode_in(&mut BytesMut::new(), operation, id, value)
+}
+
+/// Writes one of several values that are of use for the same time only: they share their memory.
+fn encode_in<V: Serialize + ?Sized>(
+    buffer: &mut BytesMut,
+    operation: &'static str,
+    id: &str,
+    value: &V,
+) -> Result<Bytes, Error> {
+    let written = serde_json::to_writer(buffer.writer(), value);
+    let json = buffer.split().freeze();
+    written.map(|()| json).map_err(|error| {
         Error::new(ErrorKind::InvalidInput, operation)
             .on(format_args!("{id:?}"))
             .because("the value cannot be written as JSON")

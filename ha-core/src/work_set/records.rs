@@ -59,9 +59,9 @@ pub(super) enum Stage {
     Dead { at: u64 },
 }
 
-/// The value of an item.
+/// The value of an item. Its payload is borrowed where a record is only made to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Record {
+pub(super) struct Record<P = Bytes> {
     pub(super) stage: Stage,
     pub(super) priority: i8,
     /// How often it was claimed.
@@ -71,7 +71,7 @@ pub(super) struct Record {
     /// Why it failed last.
     pub(super) reason: String,
     /// What is to be done; once it is done, the result.
-    pub(super) payload: Bytes,
+    pub(super) payload: P,
 }
 
 impl Record {
@@ -83,26 +83,40 @@ impl Record {
         Self { stage, priority, claims: 0, failures: 0, abandons: 0, reason: String::new(), payload }
     }
 
-    pub(super) fn encode(&self) -> Bytes {
-        let (tag, one, two, text) = match &self.stage {
-            Stage::Ready { due } => (0, *due, 0, ""),
-            Stage::Claimed { worker } => (1, 0, 0, worker.as_str()),
-            Stage::Done { at, token } => (2, *at, *token, ""),
-            Stage::Dead { at } => (3, *at, 0, ""),
-        };
-        let mut writer = Writer::with_capacity(48 + text.len() + self.reason.len() + self.payload.len());
-        let numbers = [self.claims, self.failures, self.abandons].map(u64::from);
-        writer.number(u64::from(FORMAT));
-        writer.number(tag);
-        writer.number(u64::from(self.priority.cast_unsigned()));
-        numbers.into_iter().chain([one, two]).for_each(|number| writer.number(number));
-        writer.bytes(text.as_bytes());
-        writer.bytes(self.reason.as_bytes());
-        writer.raw(&self.payload);
-        writer.finish().into()
+    pub(super) fn decode(value: &Bytes) -> Option<Self> {
+        Record::parse(value, |text| Name::parse(text).ok()).map(|record| record.own(value))
     }
 
-    pub(super) fn decode(value: &Bytes) -> Option<Self> {
+    /// What an item says that `worker` has most likely claimed.
+    pub(super) fn decode_of(worker: &Name, value: &Bytes) -> Option<Self> {
+        let name = |text: &str| {
+            if text == worker.as_str() { Some(worker.clone()) } else { Name::parse(text).ok() }
+        };
+        Record::parse(value, name).map(|record| record.own(value))
+    }
+
+    /// What an entry says.
+    pub(super) fn read(entry: &Entry) -> Self {
+        Record::view(entry).own(entry.value())
+    }
+
+    /// The same, to be written in another form.
+    pub(super) fn borrowed(&self) -> Record<&[u8]> {
+        let Self { stage, priority, claims, failures, abandons, reason, payload } = self;
+        Record {
+            stage: stage.clone(),
+            priority: *priority,
+            claims: *claims,
+            failures: *failures,
+            abandons: *abandons,
+            reason: reason.clone(),
+            payload,
+        }
+    }
+}
+
+impl<'a> Record<&'a [u8]> {
+    fn parse(value: &'a [u8], worker: impl Fn(&str) -> Option<Name>) -> Option<Self> {
         let mut reader = Reader::new(value);
         if reader.number()? != u64::from(FORMAT) {
             return None;
@@ -113,25 +127,60 @@ impl Record {
         let (one, two) = (reader.number()?, reader.number()?);
         let text = std::str::from_utf8(reader.bytes()?).ok()?;
         let reason = std::str::from_utf8(reader.bytes()?).ok()?.into();
-        let payload = value.slice_ref(reader.rest());
         let stage = match tag {
             0 => Stage::Ready { due: one },
-            1 => Stage::Claimed { worker: Name::parse(text).ok()? },
+            1 => Stage::Claimed { worker: worker(text)? },
             2 => Stage::Done { at: one, token: two },
             3 => Stage::Dead { at: one },
             _ => return None,
         };
-        Some(Self { stage, priority, claims, failures, abandons, reason, payload })
+        Some(Self { stage, priority, claims, failures, abandons, reason, payload: reader.rest() })
     }
 
     /// What an entry says. One that says nothing that this release understands is shown as a dead letter, so that nobody works on it.
-    pub(super) fn read(entry: &Entry) -> Self {
-        Self::decode(entry.value()).unwrap_or_else(|| Self {
+    pub(super) fn view(entry: &'a Entry) -> Self {
+        Self::parse(entry.value(), |text| Name::parse(text).ok()).unwrap_or_else(|| Self {
             stage: Stage::Dead { at: 0 },
+            priority: 0,
+            claims: 0,
+            failures: 0,
+            abandons: 0,
             reason: "its record is not one that this release can read; redrive it to try, or remove it"
                 .into(),
-            ..Self::ready(0, 0, entry.value().clone())
+            payload: entry.value(),
         })
+    }
+
+    /// The same, with a payload that is a part of `value`.
+    fn own(self, value: &Bytes) -> Record {
+        let Self { stage, priority, claims, failures, abandons, reason, payload } = self;
+        let payload = value.slice_ref(payload);
+        Record { stage, priority, claims, failures, abandons, reason, payload }
+    }
+}
+
+impl<P: AsRef<[u8]> + Clone> Record<P> {
+    pub(super) fn encode(&self) -> Bytes {
+        let (tag, one, two, text) = match &self.stage {
+            Stage::Ready { due } => (0, *due, 0, ""),
+            Stage::Claimed { worker } => (1, 0, 0, worker.as_str()),
+            Stage::Done { at, token } => (2, *at, *token, ""),
+            Stage::Dead { at } => (3, *at, 0, ""),
+        };
+        let [claims, failures, abandons] = [self.claims, self.failures, self.abandons].map(u64::from);
+        let priority = u64::from(self.priority.cast_unsigned());
+        let numbers = [u64::from(FORMAT), tag, priority, claims, failures, abandons, one, two];
+        let texts = [text, self.reason.as_str()];
+        let payload = self.payload.as_ref();
+        // As long as it is to be: what is spare would have to be remembered apart.
+        let length = numbers.into_iter().map(Writer::length_of).sum::<usize>()
+            + texts.iter().map(|text| Writer::length_of(text.len() as u64) + text.len()).sum::<usize>()
+            + payload.len();
+        let mut writer = Writer::with_capacity(length);
+        numbers.into_iter().for_each(|number| writer.number(number));
+        texts.into_iter().for_each(|text| writer.bytes(text.as_bytes()));
+        writer.raw(payload);
+        writer.finish().into()
     }
 
     /// What it is once the worker `name` has claimed it.
@@ -180,7 +229,12 @@ impl List {
         }
         let mut list = Self { bytes: reader.number()?, ids: Vec::new() };
         while !reader.is_empty() {
-            list.ids.push(Name::parse(std::str::from_utf8(reader.bytes()?).ok()?).ok()?);
+            let id = std::str::from_utf8(reader.bytes()?).ok()?;
+            if list.ids.is_empty() {
+                // Mostly all are of one length.
+                list.ids.reserve(1 + reader.rest().len() / (id.len() + 1));
+            }
+            list.ids.push(Name::parse(id).ok()?);
         }
         Some(list)
     }

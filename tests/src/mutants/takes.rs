@@ -170,8 +170,8 @@ impl Seen {
 }
 
 impl Reads for Seen {
-    fn entry(&self, collection: &Collection, name: &Name) -> Option<Entry> {
-        self.entries.get(collection)?.get(name).cloned()
+    fn entry(&self, collection: &Collection, name: &Name) -> Option<&Entry> {
+        self.entries.get(collection)?.get(name)
     }
 
     fn page(&self, collection: &Collection, page: &Page) -> Listing {

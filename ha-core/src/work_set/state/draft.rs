@@ -78,7 +78,7 @@ impl<'a> Draft<'a> {
 
     /// Makes room for so many items.
     pub(super) fn reserve(&mut self, items: usize) {
-        self.txn.reserve(items);
+        self.txn.reserve(items + Limits::RESERVE);
     }
 
     /// Whether nothing has been put in.
@@ -92,7 +92,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Whether an item fits in that becomes this record, beside `more` steps.
-    pub(super) fn fits(&self, record: &Record, more: usize) -> bool {
+    pub(super) fn fits(&self, record: &Record<impl AsRef<[u8]>>, more: usize) -> bool {
         let list = match &record.stage {
             Stage::Ready { due } => {
                 let known = self.lists.get(&(*due, record.priority));
@@ -105,7 +105,7 @@ impl<'a> Draft<'a> {
         let has_room =
             self.done.ids.len() < self.limits.reads && list_has_room(&self.lists, record, self.limits);
         let steps = self.steps + 1 + list + more;
-        let bytes = self.bytes + record.payload.len() + record.reason.len();
+        let bytes = self.bytes + record.payload.as_ref().len() + record.reason.len();
         self.is_empty() || (has_room && steps <= self.limits.steps && bytes <= self.limits.bytes)
     }
 
@@ -118,10 +118,15 @@ impl<'a> Draft<'a> {
     }
 
     /// Changes an item that is in the very state of `stamp`. Returns which operation it is.
-    pub(super) fn update(&mut self, stamp: Stamp, before: &Record, record: &Record) -> usize {
+    pub(super) fn update(
+        &mut self,
+        stamp: Stamp,
+        before: &Record<impl Sized>,
+        record: &Record<impl AsRef<[u8]> + Clone>,
+    ) -> usize {
         let id = stamp.key().name().clone();
         self.txn.push(Operation::Update { stamp, value: record.encode() });
-        self.file(&id, record, Some(before))
+        self.file(&id, record, Some(&before.stage))
     }
 
     /// Deletes an item that is in the very state of `stamp`.
@@ -231,22 +236,25 @@ impl<'a> Draft<'a> {
     }
 
     /// Counts an item, and puts it into the list of its new state.
-    fn file(&mut self, id: &Name, record: &Record, before: Option<&Record>) -> usize {
-        let at = self.txn.operations().len() - 1;
+    fn file(&mut self, id: &Name, record: &Record<impl AsRef<[u8]>>, before: Option<&Stage>) -> usize {
+        let (at, length) = (self.txn.operations().len() - 1, record.payload.as_ref().len());
         self.steps += 1;
-        self.bytes += record.payload.len() + record.reason.len();
-        self.change.step(before.map(|before| &before.stage), Some(&record.stage));
+        self.bytes += length + record.reason.len();
+        self.change.step(before, Some(&record.stage));
         match &record.stage {
             Stage::Ready { due } => {
                 let list = self.lists.entry((*due, record.priority)).or_insert_with(|| {
                     self.steps += 1;
                     List::default()
                 });
-                list.bytes += record.payload.len() as u64;
+                list.bytes += length as u64;
                 list.ids.push(id.clone());
             }
             Stage::Done { .. } => {
-                self.steps += usize::from(self.done.ids.is_empty());
+                if self.done.ids.is_empty() {
+                    self.steps += 1;
+                    self.done.ids.reserve(self.limits.reads);
+                }
                 self.done.ids.push(id.clone());
             }
             Stage::Dead { .. } => {
@@ -269,7 +277,7 @@ impl<'a> Draft<'a> {
 }
 
 /// Whether the list that the item would be in takes one more.
-fn list_has_room(lists: &BTreeMap<(u64, i8), List>, record: &Record, limits: Limits) -> bool {
+fn list_has_room<P>(lists: &BTreeMap<(u64, i8), List>, record: &Record<P>, limits: Limits) -> bool {
     match record.stage {
         Stage::Ready { due } => {
             lists.get(&(due, record.priority)).is_none_or(|list| list.ids.len() < limits.reads)

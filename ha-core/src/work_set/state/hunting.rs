@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::adding::found;
 use super::draft::{Draft, Sent, millis};
 use super::picking::{Candidate, Choosing, Pick, Picked, choose};
-use super::{Asked, Delivery, Held, Outputs, State, Taken, answered};
+use super::{Asked, Attempts, Delivery, Held, Outputs, State, Taken, answered};
 use crate::coordinator::{Context, Output};
 use crate::error::{Error, ErrorKind};
 use crate::names::Name;
@@ -236,18 +236,21 @@ impl State {
     }
 
     /// The store has chosen.
-    pub(super) fn chosen(&mut self, committed: &Committed, context: &Context<'_>, out: &mut Outputs) {
+    pub(super) fn chosen(&mut self, committed: Committed, context: &Context<'_>, out: &mut Outputs) {
         if committed.taken.is_empty() {
-            return self.looked(committed, context, out);
+            return self.looked(&committed, context, out);
         }
-        let mut taking = Taking { sent: Sent::default(), items: Vec::new(), list: None, chosen: Vec::new() };
+        let (me, items) = (self.me.as_ref(), Vec::with_capacity(committed.taken.len()));
+        let mut taking = Taking { sent: Sent::default(), items, list: None, chosen: Vec::new() };
         for (at, operation) in committed.taken.iter().enumerate() {
             let (Operation::Create { value, .. } | Operation::Update { value, .. }) = operation else {
                 continue;
             };
             let (of, name) = (operation.key().collection(), operation.key().name());
             if *of == self.keys.items {
-                taking.items.extend(Record::decode(value).map(|record| (at, name.clone(), record)));
+                let record =
+                    me.map_or_else(|| Record::decode(value), |me| Record::decode_of(&me.name, value));
+                taking.items.extend(record.map(|record| (at, name.clone(), record)));
             } else if *of == self.keys.claims {
                 taking.list = Some((name.clone(), at));
             } else if *of == self.keys.tallies {
@@ -262,14 +265,14 @@ impl State {
     pub(super) fn took(
         &mut self,
         taking: Taking,
-        committed: &Committed,
+        mut committed: Committed,
         context: &Context<'_>,
         out: &mut Outputs,
     ) {
         if let Some(me) = &mut self.me {
-            me.sent(&taking.sent, committed);
+            me.sent(&taking.sent, &committed);
         }
-        let stamp = |at: usize| committed.stamps.get(at).cloned().flatten();
+        let mut stamp = |at: usize| committed.stamps.get_mut(at)?.take();
         let Some((list, list_at)) = taking.list else { return };
         if let Some(stamp) = stamp(list_at) {
             self.lists.insert(list.clone(), OwnList { stamp, left: Some(taking.items.len()) });
@@ -277,20 +280,21 @@ impl State {
         self.end_older(&taking.items, out);
         let deadline = self.policy.deadline.map(|span| context.now + span);
         self.due_by(deadline);
-        let mut claims = VecDeque::new();
+        let mut claims = VecDeque::with_capacity(taking.items.len());
         for (at, id, record) in taking.items {
             let Some(stamp) = stamp(at) else { continue };
             let claim = self.number();
+            let Record { claims: times, failures, abandons, .. } = record;
+            let attempts = Attempts { claims: times, failures, abandons };
             claims.push_back(Taken {
                 claim,
                 id: id.clone(),
                 stamp: stamp.clone(),
                 payload: record.payload.clone(),
-                claims: record.claims,
-                failures: record.failures,
-                abandons: record.abandons,
+                attempts,
             });
-            self.held.insert(claim, Held { id, stamp, record, list: list.clone(), deadline });
+            let held = Held { id, stamp, record, list: list.clone(), deadline };
+            self.held.insert(claim, Box::new(held));
         }
         if self.hold_until.is_some_and(|until| context.now < until) {
             // Made while the store holds grants back: whoever had them before may not know yet.

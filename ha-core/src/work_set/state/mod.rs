@@ -109,6 +109,12 @@ pub(super) struct Taken {
     pub(super) id: Name,
     pub(super) stamp: Stamp,
     pub(super) payload: bytes::Bytes,
+    pub(super) attempts: Attempts,
+}
+
+/// How it went with an item so far, this claim included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Attempts {
     pub(super) claims: u32,
     pub(super) failures: u32,
     pub(super) abandons: u32,
@@ -211,7 +217,8 @@ pub(super) struct State {
     look_at_ids: bool,
     wants: VecDeque<Want>,
     hunt: Hunt,
-    held: BTreeMap<u64, Held>,
+    /// Boxed, because a map moves its values when others come and go.
+    held: BTreeMap<u64, Box<Held>>,
     /// No deadline of a claim is earlier; one that is over may have had this one.
     first_deadline: Option<Instant>,
     lists: BTreeMap<Name, OwnList>,

@@ -1,7 +1,9 @@
 //! Which items are taken of those that lists name, and what is written then. It is the same whoever chooses: this process, of what it has read before, or the store, of what is
 //! there at the instant of the commit.
 
-use std::collections::{BTreeMap, VecDeque};
+#![expect(clippy::disallowed_types, reason = "what is decided is looked up, and never gone through")]
+
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::AtomicU64;
 
 use super::draft::{Draft, Moment, Sent};
@@ -57,40 +59,40 @@ pub(super) fn choose(
 }
 
 /// Takes what is ready of what lists name.
-pub(super) struct Pick<'a, L> {
+pub(super) struct Pick<'a, L, P> {
     /// Shows an item as it is.
     look: L,
     /// Whether an item stays in the lists that name it.
-    decided: BTreeMap<Name, bool>,
+    decided: HashMap<&'a Name, bool>,
     draft: Draft<'a>,
     worker: &'a Name,
     wanted: usize,
     /// How many steps the lists need.
     room: usize,
-    items: Vec<(usize, Name, Record)>,
+    items: Vec<(usize, Name, Record<P>)>,
 }
 
 /// What is written to take items.
-pub(super) struct Picked {
+pub(super) struct Picked<P> {
     pub(super) txn: Txn,
     pub(super) sent: Sent,
     /// For each item which operation takes it, and what it becomes.
-    pub(super) items: Vec<(usize, Name, Record)>,
+    pub(super) items: Vec<(usize, Name, Record<P>)>,
     /// The list of what is taken, and which operation creates it.
     pub(super) list: Option<(Name, usize)>,
 }
 
-impl<'a, L: FnMut(&Name) -> Option<(Stamp, Record)>> Pick<'a, L> {
+impl<'a, L: FnMut(&Name) -> Option<(Stamp, Record<P>)>, P: AsRef<[u8]> + Clone> Pick<'a, L, P> {
     /// Takes as many as are wanted, of so many lists.
     pub(super) fn new(mut draft: Draft<'a>, worker: &'a Name, wanted: usize, lists: usize, look: L) -> Self {
         let room = lists + 1;
         draft.reserve(wanted + room);
-        let (decided, items) = (BTreeMap::new(), Vec::with_capacity(wanted));
+        let (decided, items) = (HashMap::with_capacity(wanted), Vec::with_capacity(wanted));
         Self { look, decided, draft, worker, wanted, room, items }
     }
 
     /// Takes what can be taken of a list. Only the first `shown` of it can be looked at.
-    pub(super) fn list(&mut self, candidate: &Candidate, shown: usize, now: u64) {
+    pub(super) fn list(&mut self, candidate: &'a Candidate, shown: usize, now: u64) {
         // What a list of later items names is due since it was looked at, whatever the clock shows now.
         let now = now.max(candidate.due);
         let before = &candidate.list;
@@ -106,7 +108,7 @@ impl<'a, L: FnMut(&Name) -> Option<(Stamp, Record)>> Pick<'a, L> {
     }
 
     /// What is to be written, if anything is.
-    pub(super) fn finish(self) -> Option<Picked> {
+    pub(super) fn finish(self) -> Option<Picked<P>> {
         let Self { mut draft, items, .. } = self;
         let list = (!items.is_empty()).then(|| {
             draft.granting();
@@ -120,20 +122,22 @@ impl<'a, L: FnMut(&Name) -> Option<(Stamp, Record)>> Pick<'a, L> {
     }
 
     /// Takes an item, or leaves it in its list. Returns whether it stays.
-    fn stays(&mut self, id: &Name, now: u64, rest: &mut List) -> bool {
+    fn stays(&mut self, id: &'a Name, now: u64, rest: &mut List) -> bool {
         // Another list may name it as well.
-        if let Some(stays) = self.decided.get(id) {
-            return *stays;
+        let stays = match self.decided.insert(id, false) {
+            Some(stays) => stays,
+            None => self.decide(id, now, rest),
+        };
+        if stays {
+            self.decided.insert(id, true);
         }
-        let stays = self.decide(id, now, rest);
-        self.decided.insert(id.clone(), stays);
         stays
     }
 
     fn decide(&mut self, id: &Name, now: u64, rest: &mut List) -> bool {
         let now = if planted(Bug::ClaimedBeforeItsTime) { u64::MAX } else { now };
         let is_ready =
-            |(_, record): &(Stamp, Record)| matches!(record.stage, Stage::Ready { due } if due <= now);
+            |(_, record): &(Stamp, Record<P>)| matches!(record.stage, Stage::Ready { due } if due <= now);
         let (stamp, before) = match (self.look)(id) {
             Some(known) if is_ready(&known) => known,
             // What is not there, not ready, or put off since, leaves the list: whatever makes it ready again lists it again.
@@ -150,7 +154,7 @@ impl<'a, L: FnMut(&Name) -> Option<(Stamp, Record)>> Pick<'a, L> {
             return true;
         }
         self.wanted -= 1;
-        rest.bytes = rest.bytes.saturating_sub(before.payload.len() as u64);
+        rest.bytes = rest.bytes.saturating_sub(before.payload.as_ref().len() as u64);
         self.items.push((self.draft.update(stamp, &before, &taken), id.clone(), taken));
         false
     }
@@ -191,10 +195,12 @@ impl Choosing {
         while ids < self.wanted && lists.len() < self.limits.steps / 2 {
             let page = reads.page(of, &Page::new(Order::Name { after }, PAGE));
             for entry in page.entries() {
-                let candidate = Candidate::of(entry, is_later, true);
                 // What is ready is listed by priority. What was put off is listed by its time: a page of it is looked at whole.
-                let is_enough = ids >= self.wanted && !is_later;
-                if is_enough || candidate.due > self.now {
+                if ids >= self.wanted && !is_later {
+                    return lists;
+                }
+                let candidate = Candidate::of(entry, is_later, true);
+                if candidate.due > self.now {
                     return lists;
                 }
                 ids += candidate.list.ids.len();
@@ -228,8 +234,7 @@ impl Choice for Choosing {
         let draft = Draft::new(&self.keys, &self.me, self.limits, moment);
         let look = |id: &Name| {
             let entry = reads.entry(&self.keys.items, id)?;
-            let record = Record::read(&entry);
-            Some((entry.into_stamp(), record))
+            Some((entry.stamp().named_in(&self.keys.items), Record::view(entry)))
         };
         let mut pick = Pick::new(draft, &self.me.name, self.wanted, chosen.len(), look);
         chosen.iter().for_each(|candidate| pick.list(candidate, usize::MAX, self.now));

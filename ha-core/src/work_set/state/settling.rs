@@ -73,6 +73,7 @@ impl State {
             let answers = list.iter().map(|_| None).collect();
             self.batches.insert(caller, Batch { answers, left: list.len() });
         }
+        self.settles.reserve(list.len());
         for (at, (claim, id, verdict)) in list.into_iter().enumerate() {
             let to = caller.map(|caller| (caller, at));
             self.settles.push_back(Settle { claim, id, token: None, is_void: false, verdict, policy, to });
@@ -124,10 +125,12 @@ impl State {
         }
         let Some(me) = &self.me else { return self.autopsy(out) };
         let mut draft = Draft::new(&self.keys, me, self.limits, context);
-        let (mut settles, mut unknown, mut rest) = (Vec::new(), VecDeque::new(), VecDeque::new());
+        let count = self.settles.len().min(self.limits.reads);
+        let (mut settles, mut unknown, mut rest) =
+            (Vec::with_capacity(count), VecDeque::new(), VecDeque::new());
         let mut ending: BTreeMap<Name, usize> = BTreeMap::new();
         let mut sent_claims = BTreeSet::new();
-        draft.reserve(self.settles.len().min(self.limits.reads));
+        draft.reserve(count);
         for mut settle in std::mem::take(&mut self.settles) {
             let Some(held) = self.held.get(&settle.claim) else {
                 unknown.push_back(settle);
@@ -207,7 +210,8 @@ impl State {
                 && let Some((stamp, record)) = found.get(&settle.id).cloned()
             {
                 let (id, list) = (settle.id.clone(), Name::internal("unknown"));
-                self.held.insert(settle.claim, Held { id, stamp, record, list, deadline: None });
+                let held = Held { id, stamp, record, list, deadline: None };
+                self.held.insert(settle.claim, Box::new(held));
                 self.settles.push_back(settle);
                 continue;
             }
@@ -251,8 +255,8 @@ impl State {
             return;
         }
         let ids: BTreeSet<&Name> = items.iter().map(|(_, id, _)| id).collect();
-        let is_older = |(_, held): &(&u64, &Held)| ids.contains(&held.id);
-        let older: Vec<u64> = self.held.iter().filter(is_older).map(|(claim, _)| *claim).collect();
+        let older = self.held.iter().filter(|(_, held)| ids.contains(&held.id));
+        let older: Vec<u64> = older.map(|(claim, _)| *claim).collect();
         for claim in older {
             self.taken_away(claim);
             out.push(Output::Deliver(Delivery::Lost { claim, reason: LossReason::Removed }));
@@ -332,7 +336,8 @@ impl State {
         if batch.left == 0
             && let Some(batch) = self.batches.remove(&caller)
         {
-            let answers = batch.answers.into_iter().flatten().collect();
+            let mut answers = Vec::with_capacity(batch.answers.len());
+            answers.extend(batch.answers.into_iter().flatten());
             out.push(answered(caller, Ok(Answer::Settled(answers))));
         }
     }

@@ -23,12 +23,18 @@ pub(in crate::work_set) enum Verdict {
 
 impl Verdict {
     /// What the item is afterwards.
-    pub(super) fn apply(&self, before: &Record, token: u64, settle: &Settle, now: u64) -> Record {
+    pub(super) fn apply<'a>(
+        &'a self,
+        before: &'a Record,
+        token: u64,
+        settle: &Settle,
+        now: u64,
+    ) -> Record<&'a [u8]> {
         let retry = settle.policy.retry;
-        let before = before.clone();
+        let before = before.borrowed();
         match self {
             Self::Complete(result) => {
-                Record { stage: Stage::Done { at: now, token }, payload: result.clone(), ..before }
+                Record { stage: Stage::Done { at: now, token }, payload: result, ..before }
             }
             Self::Fail(reason) => {
                 let failures = before.failures.saturating_add(1);
