@@ -91,7 +91,7 @@ impl Defect for Sure {
     }
 }
 
-/// Takes a part of the name behind which a page begins for the whole.
+/// Takes the first letter of the name that is asked for, or behind which a page begins, for the whole.
 #[derive(Debug)]
 struct Cutting;
 
@@ -103,11 +103,10 @@ impl Defect for Cutting {
         collection: &Collection,
         page: Page,
     ) -> Result<Listing, Error> {
+        let cut = |name: &Name| Name::parse(&name.as_str().chars().take(1).collect::<String>());
         let page = match page.order() {
-            Order::Name { after: Some(after) } => {
-                let part: String = after.as_str().chars().take(1).collect();
-                Page::after(Name::parse(&part)?, page.limit())
-            }
+            Order::Name { after: Some(after) } => Page::after(cut(after)?, page.limit()),
+            Order::Only { name } => Page::only(cut(name)?),
             _ => page,
         };
         session.list(collection, page).await

@@ -192,7 +192,7 @@ impl State {
         if let Some(due) = due.filter(|due| *due > now).min() {
             self.hunt.wake_by(context.now + Duration::from_millis(due - now));
         }
-        self.hunt.candidates = shares.chosen(candidates).into();
+        self.hunt.candidates = shares.chosen(candidates, self.wanted()).into();
         if self.hunt.candidates.is_empty() {
             self.hunt.idle = !self.hunt.stirred;
             self.give_nothing(out);

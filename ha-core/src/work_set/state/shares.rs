@@ -34,23 +34,28 @@ impl Shares {
         entries.map(move |entry| Candidate::of(entry, is_later, self.has(entry.key().name())))
     }
 
-    /// What to take, in this order: the most urgent first, and of what is as urgent as that what is in our share. Only where none of that is, what is in the share of others:
+    /// What to take, in this order: the most urgent first, and of what is as urgent as that what is in our share. What is in the share of others only where that is too little:
     /// each begins somewhere else there, so that not all want the same.
-    pub(super) fn chosen(&self, mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+    pub(super) fn chosen(&self, mut candidates: Vec<Candidate>, wanted: usize) -> Vec<Candidate> {
         candidates.sort_by_key(|candidate| (-i16::from(candidate.priority), !candidate.mine));
-        let mut chosen = Vec::with_capacity(candidates.len());
+        let (mut chosen, mut items) = (Vec::with_capacity(candidates.len()), 0);
         for urgent in candidates.chunk_by_mut(|one, other| one.priority == other.priority) {
-            let mine = urgent.iter().take_while(|candidate| candidate.mine).count();
-            if mine > 0 {
-                chosen.extend_from_slice(&urgent[..mine]);
-                continue;
+            let (mine, of_others) = urgent.split_at_mut(urgent.partition_point(|candidate| candidate.mine));
+            items += count(mine);
+            chosen.extend_from_slice(mine);
+            if items < wanted {
+                of_others.rotate_left(self.place * of_others.len() / self.of);
+                items += count(of_others);
+                chosen.extend_from_slice(of_others);
             }
-            let begin = self.place * urgent.len() / self.of;
-            urgent.rotate_left(begin);
-            chosen.extend_from_slice(urgent);
         }
         chosen
     }
+}
+
+/// How many items lists have.
+fn count(lists: &[Candidate]) -> usize {
+    lists.iter().map(|candidate| candidate.list.ids.len()).sum()
 }
 
 impl State {
@@ -112,25 +117,26 @@ mod tests {
         Candidate { stamp, priority, due: 0, mine, list: List { bytes: 0, ids } }
     }
 
-    fn chosen(place: usize, of: usize, candidates: &[Candidate]) -> Vec<usize> {
-        let chosen = Shares { place, of }.chosen(candidates.to_vec());
+    fn chosen(place: usize, of: usize, candidates: &[Candidate], wanted: usize) -> Vec<usize> {
+        let chosen = Shares { place, of }.chosen(candidates.to_vec(), wanted);
         chosen.iter().map(|candidate| candidate.list.ids.len()).collect()
     }
 
     #[test]
-    fn the_most_urgent_comes_first_and_of_that_only_what_is_ours_if_anything_is() {
+    fn the_most_urgent_comes_first_and_what_is_not_ours_only_if_that_is_too_little() {
         let lists =
             [list(0, false, 1), list(0, true, 2), list(0, true, 3), list(5, false, 4), list(-1, true, 5)];
-        assert_eq!(chosen(0, 2, &lists), [4, 2, 3, 5]);
+        assert_eq!(chosen(0, 2, &lists, 9), [4, 2, 3, 5], "nine are there without the one");
+        assert_eq!(chosen(0, 2, &lists, 10), [4, 2, 3, 1, 5]);
     }
 
     #[test]
     fn whoever_has_no_share_begins_somewhere_else_than_the_others() {
         let lists: Vec<Candidate> = (1..=8).map(|items| list(0, false, items)).collect();
-        let begins: Vec<usize> = (0..4).map(|place| chosen(place, 4, &lists)[0]).collect();
+        let begins: Vec<usize> = (0..4).map(|place| chosen(place, 4, &lists, 1)[0]).collect();
         assert_eq!(begins, [1, 3, 5, 7]);
-        assert!((0..4).all(|place| chosen(place, 4, &lists).len() == 8), "and takes any of them");
-        assert!(chosen(2, 3, &[]).is_empty());
+        assert!((0..4).all(|place| chosen(place, 4, &lists, 1).len() == 8), "and takes any of them");
+        assert!(chosen(2, 3, &[], 1).is_empty());
     }
 
     #[test]
