@@ -42,8 +42,9 @@ impl NodeWatch {
     ) -> Result<Vec<Change>, Failure> {
         if let Some(watcher) = self.watcher.take() {
             let deleted = watcher.changed().await;
-            // Whoever waits for that need not wait until it is read. The next call watches again, and reads what has come since.
-            if let Some(gone) = deleted.and_then(|created| view.forget(key.name(), created)) {
+            // Whoever waits for that need not wait until it is read. The next call watches again, and reads what has come since. What is our own goes with the session, too: that it
+            // is over is to be told before, and the reading finds out.
+            if let Some(gone) = deleted.and_then(|created| view.forget(key.name(), created, &link.id)) {
                 return Ok(vec![gone]);
             }
         }

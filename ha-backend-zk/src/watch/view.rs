@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ha_core::spi::{Change, Entry, Name};
+use ha_core::spi::{Change, Entry, Name, SessionId};
 
 /// The entries that exist, as far as told.
 #[derive(Debug, Default)]
@@ -44,9 +44,10 @@ impl View {
         }
     }
 
-    /// The incarnation of that name that was created then is gone; what the consumer has to be told of that, if it believes in it.
-    pub(super) fn forget(&mut self, name: &Name, created: u64) -> Option<Change> {
-        self.live.get(name).filter(|entry| entry.created().as_u64() == created)?;
+    /// The incarnation of that name that was created then is gone; what the consumer has to be told of that, if it believes in it. Nothing if it was the session's own.
+    pub(super) fn forget(&mut self, name: &Name, created: u64, session: &SessionId) -> Option<Change> {
+        let is_it = |entry: &&Entry| entry.created().as_u64() == created && entry.owner() != Some(session);
+        self.live.get(name).filter(is_it)?;
         // It was there at the revision of the view.
         self.revision += 1;
         self.live.remove(name).map(|gone| Change::Removed(gone.stamp().clone()))
@@ -57,8 +58,8 @@ impl View {
 mod tests {
     use super::View;
     use crate::client::{Node, Stat};
-    use crate::stamp::entry;
-    use ha_core::spi::{Change, Collection, Entry, Name};
+    use crate::stamp::{entry, session_text};
+    use ha_core::spi::{Change, Collection, Entry, Name, SessionId};
 
     fn name(text: &str) -> Name {
         Name::parse(text).unwrap()
@@ -86,13 +87,19 @@ mod tests {
         let mut view = View::default();
         view.replace([read("a", 3, 4)]);
         view.advance(6, [4]);
-        assert_eq!(view.forget(&name("a"), 2), None, "of an earlier one");
-        assert_eq!(view.forget(&name("b"), 3), None);
+        let session = SessionId::parse(&session_text(5)).unwrap();
+        assert_eq!(view.forget(&name("a"), 2, &session), None, "of an earlier one");
+        assert_eq!(view.forget(&name("b"), 3, &session), None);
         assert_eq!(view.revision(), 6);
         let gone = read("a", 3, 4).stamp().clone();
-        assert_eq!(view.forget(&name("a"), 3), Some(Change::Removed(gone)));
+        assert_eq!(view.forget(&name("a"), 3, &session), Some(Change::Removed(gone)));
         assert_eq!((view.revision(), view.entries()), (7, Vec::new()));
-        assert_eq!(view.forget(&name("a"), 3), None);
+        assert_eq!(view.forget(&name("a"), 3, &session), None);
+        let stat = Stat { created: 8, modified: 8, version: 0, owner: 5 };
+        let own =
+            entry(Collection::parse(&["c"]).unwrap().key(name("a")), &Node { data: "ha1 u\nv".into(), stat });
+        view.replace([own]);
+        assert_eq!(view.forget(&name("a"), 8, &session), None, "what goes with the session");
     }
 
     #[test]
