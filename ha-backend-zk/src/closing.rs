@@ -7,7 +7,7 @@ use ha_core::runtime::{Backoff, within};
 use ha_core::spi::SessionId;
 use ha_core::{Error, ErrorKind};
 
-use crate::client::{Connection, FailureKind, Ticket};
+use crate::client::{Connection, FailureKind, Signs, Ticket};
 use crate::farewell::{self, Farewell};
 use crate::link::Link;
 use crate::over::Why;
@@ -38,9 +38,9 @@ impl Link {
     /// Closes the session and waits until the server has said that it is over: only then can nothing of it be done any more. The library calls a session
     /// over also when it could not reach a server for long, and the servers may see that differently.
     async fn bury(&self, connection: Arc<Connection>) {
-        let (mut signs, ticket) = (connection.signs(), connection.ticket());
+        let (signs, ticket) = (connection.signs(), connection.ticket());
         drop(connection);
-        if signs.ended().await {
+        if self.is_closed(signs).await {
             return;
         }
         let mut backoff = Backoff::patient();
@@ -49,14 +49,19 @@ impl Link {
         }
     }
 
+    /// Whether a server confirms in time that the session is closed. The library may have nothing more to say, if it loses its connection while it closes.
+    async fn is_closed(&self, mut signs: Signs) -> bool {
+        within(&*self.runtime, FAREWELL_WITHIN, signs.ended()).await.unwrap_or(false)
+    }
+
     /// Asks for the session to go on. If it does it is closed again.
     async fn is_buried(&self, ticket: Ticket) -> bool {
         let ttl = self.ttl.unwrap_or_default().max(Duration::from_secs(1));
         match Connection::open(&self.settings, ttl, Some(ticket)).await {
             Ok(connection) => {
-                let mut signs = connection.signs();
+                let signs = connection.signs();
                 drop(connection);
-                signs.ended().await
+                self.is_closed(signs).await
             }
             Err(failure) => failure.kind == FailureKind::Ended,
         }

@@ -9,7 +9,7 @@ mod watcher;
 
 use bytes::Bytes;
 
-pub(crate) use connection::{Access, Connection, Login, Settings, Sign, Ticket};
+pub(crate) use connection::{Access, Connection, Login, Settings, Sign, Signs, Ticket};
 pub(crate) use failure::{Failure, FailureKind, MultiFailure};
 pub(crate) use watcher::{News, OneWatcher, TreeWatcher};
 
