@@ -58,22 +58,13 @@ impl Link {
         let number = slot.as_ref().map(|slot| slot.number);
         let give_up = self.caller.give_up_at();
         let mut backoff = Backoff::urgent();
-        let mut is_refused = false;
         loop {
             // Nothing of it is under way here.
             self.check(OPERATION)?;
             self.lineage().admit(plan.txn())?;
             let fence = self.fence.load(Ordering::Acquire);
-            let mut request = plan.request(&self.layout, &self.record, fence, number);
-            if is_refused {
-                request.otherwise = plan.reasons(&self.record);
-            }
+            let request = plan.request(&self.layout, &self.record, fence, number);
             let failure = match self.caller.txn(request).await {
-                // Nothing was done: the same once more tells why, or is done.
-                Ok(answer) if !answer.succeeded && !is_refused => {
-                    is_refused = true;
-                    continue;
-                }
                 Ok(answer) => match plan.decided(&self.record, fence, answer) {
                     Decided::Done { revision, found } => return self.committed(plan, revision, found).await,
                     Decided::Refused(keys) if keys.is_empty() => continue,

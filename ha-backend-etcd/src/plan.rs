@@ -122,15 +122,12 @@ impl Plan {
             then.push(Step::Put { key, value, lease: Lease::Of(self.lease) });
         }
         then.extend(self.reads.iter().filter_map(|read| Some(Step::Read(read.read(layout)?))));
-        TxnRequest { when: when.collect(), then, otherwise: Vec::new() }
-    }
-
-    /// What has to be read where the request is refused, to see why. Most requests are not: it is asked for with the second one.
-    pub(crate) fn reasons(&self, record: &[u8]) -> Vec<Step> {
         let looked_at: BTreeMap<&[u8], ()> =
             self.guards.iter().map(|(_, compare)| (compare.key.as_slice(), ())).collect();
-        let keys = std::iter::once(record).chain(looked_at.into_keys());
-        keys.map(|key| Step::Read(Read::revisions(key.to_vec()))).collect()
+        let otherwise = std::iter::once(record)
+            .chain(looked_at.into_keys())
+            .map(|key| Step::Read(Read::revisions(key.to_vec())));
+        TxnRequest { when: when.collect(), then, otherwise: otherwise.collect() }
     }
 
     fn step(&self, operation: &Operation, layout: &Layout) -> Option<Step> {
@@ -153,7 +150,7 @@ impl Plan {
         })
     }
 
-    /// What `answer` means for the request that was guarded by `fence` and asked for its [reasons](Self::reasons).
+    /// What `answer` means for the request that was guarded by `fence`.
     pub(crate) fn decided(&self, record: &[u8], fence: u64, answer: TxnAnswer) -> Decided {
         if answer.succeeded {
             return Decided::Done { revision: answer.header.revision, found: answer.found };

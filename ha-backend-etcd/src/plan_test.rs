@@ -62,14 +62,13 @@ fn only_what_nobody_else_has_a_reason_to_touch_needs_no_slot() {
 fn every_request_is_guarded_by_the_record_and_by_each_condition_once() {
     let stamp = stamp("a", Naming::Reusable, 0);
     let txn = Txn::new().held(stamp.clone()).unchanged(stamp.clone()).update(stamp, "new").absent(key("b"));
-    let plan = plan(txn);
-    let request = plan.request(&layout(), RECORD, 10, Some(2));
+    let request = plan(txn).request(&layout(), RECORD, 10, Some(2));
     let conditions: Vec<Is> = request.when.iter().map(|compare| compare.is).collect();
     assert_eq!(request.when[0].key, RECORD);
     assert_eq!(conditions[0], Is::ModifiedAt(10));
     assert_eq!(conditions.len(), 4, "{conditions:?}");
     assert!(conditions.contains(&Is::CreatedAt(3)) && conditions.contains(&Is::ModifiedAt(4)));
-    assert_eq!(plan.reasons(RECORD).len(), 3, "the record and two keys are looked at");
+    assert_eq!(request.otherwise.len(), 3, "the record and two keys are looked at");
 }
 
 #[test]
