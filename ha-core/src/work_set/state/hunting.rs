@@ -21,8 +21,8 @@ use crate::work_set::records::{Record, Tally, Worker, time_of};
 use crate::work_set::state::settling::OwnList;
 use crate::work_set::state::shares::Shares;
 
-/// How many lists are looked at, at most: a page of them is read again and again while others take them.
-const WINDOW_MAX: usize = 128;
+/// How many items the lists have that are looked at together, at most, about: they are read again and again while others take them.
+const WINDOW_ITEMS: usize = 12_800;
 
 /// A caller that wants items.
 #[derive(Debug)]
@@ -175,7 +175,7 @@ impl State {
             0 | 1 => 2,
             several => 3 * several,
         });
-        enough.min(WINDOW_MAX)
+        enough.min(WINDOW_ITEMS / self.hunt.density.max(1)).max(2)
     }
 
     pub(super) fn looked(&mut self, committed: &Committed, context: &Context<'_>, out: &mut Outputs) {
