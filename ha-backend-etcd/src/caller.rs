@@ -125,6 +125,17 @@ impl Caller {
         Ok(answer)
     }
 
+    /// Reads what the preferred member has, without the others. `None` if it does not answer, or if that is older than `floor`: then the others have to be asked. Neither
+    /// proves anything about the history.
+    pub(crate) async fn read_alone(&self, read: Read, floor: Header) -> Option<(Header, Found)> {
+        let member = self.pool.pick(self.now());
+        let answer = self.attempt(&member, Lane::Requests, self.timeout, |connection| async move {
+            connection.read(Read { alone: true, ..read }).await
+        });
+        let (header, found) = answer.await.ok()?;
+        (header.cluster == floor.cluster && header.revision >= floor.revision).then_some((header, found))
+    }
+
     /// Refuses an answer that is older than what was known when its request was sent, or of another cluster.
     pub(crate) fn judge(&self, floor: Header, answer: Header) -> Result<(), Failure> {
         if self.continuity.judge(floor, answer) == Verdict::Continued {

@@ -38,6 +38,8 @@ pub(crate) struct Link {
     /// The history that the session belongs to. In another one it is over.
     generation: u64,
     operations: AtomicU64,
+    /// The latest revision that was shown, by a watch or by a member that was asked alone: answers that the others agreed to are not older anyway.
+    latest_shown: AtomicU64,
     killing: Mutex<()>,
 }
 
@@ -73,6 +75,7 @@ impl Link {
             doubts: AtomicU64::new(0),
             over: Over::default(),
             operations: AtomicU64::new(0),
+            latest_shown: AtomicU64::new(0),
             killing: Mutex::default(),
         }
     }
@@ -130,6 +133,24 @@ impl Link {
         result
     }
 
+    /// Reads what is not older than whatever the session has committed or was shown, at one member alone if that has it.
+    pub(crate) async fn read_seen(self: &Arc<Self>, read: Read) -> Result<(Header, Found), Failure> {
+        let mut floor = self.caller.continuity.known();
+        floor.revision = floor.revision.max(self.latest_shown.load(Ordering::Acquire));
+        match self.caller.read_alone(read.clone(), floor).await {
+            Some((header, found)) => {
+                self.show(header.revision);
+                Ok((header, found))
+            }
+            None => self.read(read).await,
+        }
+    }
+
+    /// Somebody is about to be shown the state at `revision`.
+    pub(crate) fn show(&self, revision: u64) {
+        self.latest_shown.fetch_max(revision, Ordering::AcqRel);
+    }
+
     /// Answers do not continue the history. A session finds out by a write; for an observer nothing is at stake.
     pub(crate) async fn suspect_history(self: &Arc<Self>) {
         if self.grant.is_none() {
@@ -142,7 +163,7 @@ impl Link {
         }
     }
 
-    /// Reads a page at one instant.
+    /// Reads a page at one instant, not before this call unless it is relaxed.
     pub(crate) async fn list(
         self: &Arc<Self>,
         collection: &Collection,
@@ -163,7 +184,8 @@ impl Link {
             let (header, _) = self.read(Read::revisions(self.record.clone())).await?;
             return Ok(page.nothing(header.revision, self.lineage()));
         };
-        let (header, found) = self.read(read).await?;
+        let read = if page.is_relaxed() { self.read_seen(read).await } else { self.read(read).await };
+        let (header, found) = read?;
         self.shown(page, found, header.revision).await
     }
 

@@ -81,6 +81,11 @@ impl PageRead {
         Self { collection: self.collection.clone(), page }
     }
 
+    /// Whether it may be older than the call that asks for it.
+    pub(crate) fn is_relaxed(&self) -> bool {
+        self.page.is_relaxed()
+    }
+
     /// Whether any entry can be on the page.
     pub(crate) fn is_possible(&self) -> bool {
         !matches!(self.page.order(), Order::Newest { up_to: Some(up_to) } if up_to.as_u64() == 0)

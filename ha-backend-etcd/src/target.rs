@@ -59,6 +59,15 @@ pub(crate) enum Tell {
     Changed(Vec<(Name, Change)>, u64),
 }
 
+impl Tell {
+    /// The revision of the state that it tells.
+    pub(crate) fn revision(&self) -> u64 {
+        match self {
+            Self::Snapshot(_, revision) | Self::Changed(_, revision) => *revision,
+        }
+    }
+}
+
 /// What to do next.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Next {

@@ -248,6 +248,7 @@ impl Watches {
         let Some(watch) = self.watches.get_mut(&id) else { return };
         let next = step(&mut watch.target, &self.link.layout);
         for tell in next.tell {
+            self.link.show(tell.revision());
             match tell {
                 Tell::Snapshot(entries, revision) => watch.feed.snapshot(entries, revision, lineage),
                 Tell::Changed(changes, revision) => watch.feed.changed(changes, revision, lineage),
@@ -346,9 +347,11 @@ async fn read_all(link: &Arc<Link>, range: &KeyRange) -> Result<(u64, Vec<Kv>), 
     let mut pinned = 0;
     let mut range = range.clone();
     loop {
-        let limit = if range.end.is_empty() { 0 } else { PAGE };
+        let is_one = range.end.is_empty();
+        let limit = if is_one { 0 } else { PAGE };
         let read = Read { range: range.clone(), limit, revision: pinned, ..Read::default() };
-        let (header, found) = link.read(read).await?;
+        // Of one entry it is enough to know what the session may have seen of it: whatever comes later the watch tells.
+        let (header, found) = if is_one { link.read_seen(read).await? } else { link.read(read).await? };
         if pinned == 0 {
             pinned = header.revision;
         }

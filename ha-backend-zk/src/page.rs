@@ -75,6 +75,11 @@ impl PageRead {
         }
     }
 
+    /// Whether it may be older than the call that asks for it.
+    pub(crate) fn is_relaxed(&self) -> bool {
+        self.page.is_relaxed()
+    }
+
     /// Whether the ages of all entries have to be known.
     pub(crate) fn is_by_age(&self) -> bool {
         !matches!(self.page.order(), Order::Name { .. })

@@ -24,7 +24,7 @@ const OVERHEAD: usize = 24;
 const ROUNDS_MAX: usize = 100;
 
 impl Link {
-    /// Reads a page at one instant, not before this call.
+    /// Reads a page at one instant, not before this call unless it is relaxed.
     pub(crate) async fn list(
         self: &Arc<Self>,
         collection: &Collection,
@@ -52,10 +52,10 @@ impl Link {
         let path = self.layout.collection(page.collection());
         let listing = match page.only() {
             Some(name) => {
-                let (floor, path) = (self.continuity.known(), keys::below(&path, name));
-                let (barrier, node) =
-                    tokio::join!(biased; self.barrier(&connection), Box::pin(connection.get(&path)));
-                self.require_marker(barrier?)?;
+                let (floor, path) = (self.seen(), keys::below(&path, name));
+                let (caught_up, node) =
+                    tokio::join!(biased; self.catch_up(&connection, page), Box::pin(connection.get(&path)));
+                caught_up?;
                 let node = node?;
                 node.iter().for_each(|node| self.saw(node.stat.modified));
                 page.shown_alone(node.as_ref(), floor, self.lineage())
@@ -63,9 +63,12 @@ impl Link {
             None => match self.rest_of(&connection, page, &path).await? {
                 Some(listing) => listing,
                 None => {
-                    let (barrier, children) =
-                        tokio::join!(biased; self.barrier(&connection), Box::pin(connection.children(&path)));
-                    self.require_marker(barrier?)?;
+                    let (caught_up, children) = tokio::join!(
+                        biased;
+                        self.catch_up(&connection, page),
+                        Box::pin(connection.children(&path)),
+                    );
+                    caught_up?;
                     self.page(&connection, page, children?).await?
                 }
             },
@@ -77,9 +80,10 @@ impl Link {
         Ok(listing)
     }
 
+    /// Lets what is read behind it be not older than this call. What is relaxed needs nothing in front: a server shows nobody less than the session has seen, on whichever server.
     /// Ends the session if its marker is not there.
-    fn require_marker(self: &Arc<Self>, is_there: bool) -> Result<(), Failure> {
-        if is_there {
+    async fn catch_up(self: &Arc<Self>, connection: &Connection, page: &PageRead) -> Result<(), Failure> {
+        if page.is_relaxed() || self.barrier(connection).await? {
             return Ok(());
         }
         self.end(Why::Lost);
@@ -97,11 +101,11 @@ impl Link {
             return Ok(None);
         };
         let names: Vec<Name> = look.aged.iter().map(|(name, _)| name.clone()).collect();
-        let floor = self.continuity.known();
+        let floor = self.seen();
         let asked = paths(path, &names);
-        let (barrier, reading) =
-            tokio::join!(biased; self.barrier(connection), Box::pin(connection.read(&asked, None)));
-        self.require_marker(barrier?)?;
+        let (caught_up, reading) =
+            tokio::join!(biased; self.catch_up(connection, page), Box::pin(connection.read(&asked, None)));
+        caught_up?;
         let reading = reading?;
         reading.nodes.iter().flatten().for_each(|node| self.saw(node.stat.modified));
         let gone = look.aged.into_iter().zip(&reading.nodes).filter(|(_, node)| node.is_none());
@@ -123,7 +127,7 @@ impl Link {
         let path = self.layout.collection(page.collection());
         let mut children = children.unwrap_or_default();
         for _ in 0..ROUNDS_MAX {
-            let floor = self.continuity.known();
+            let floor = self.seen();
             let wanted = self.choose(connection, page, &path, &children).await?;
             let reading = if wanted.names.is_empty() && children.names.is_empty() {
                 // What has no children has none at that instant.

@@ -122,7 +122,7 @@ impl Connection {
         Ok(self.kv.clone().txn(txn).await?)
     }
 
-    /// Reads, linearizably.
+    /// Reads, linearizably unless the member is asked alone.
     pub(crate) async fn read(&self, read: Read) -> Result<(Header, Found), Failure> {
         let answer = self
             .logged_in(|| async {

@@ -61,6 +61,9 @@ pub(super) fn read(read: Read) -> (Vec<u8>, GetOptions) {
     if read.keys_only {
         options = options.with_keys_only();
     }
+    if read.alone {
+        options = options.with_serializable();
+    }
     let options = options
         .with_limit(i64::try_from(read.limit).unwrap_or(i64::MAX))
         .with_min_create_revision(signed(read.created_from))

@@ -69,6 +69,8 @@ pub(crate) struct Read {
     /// The revision to read at; 0 for the latest.
     pub(crate) revision: u64,
     pub(crate) keys_only: bool,
+    /// What the member that is asked has, without the others (etcd: serializable). It may be behind them.
+    pub(crate) alone: bool,
 }
 
 impl Read {

@@ -10,7 +10,7 @@ use crate::memory::namespace::Namespace;
 use crate::memory::route::{Cut, Node};
 use crate::memory::store::{State, Store};
 use crate::runtime::{Instant, Runtime};
-use crate::spi::{Change, Key, Revision, SessionId};
+use crate::spi::{Change, Collection, Key, Listing, Page, Revision, SessionId};
 
 /// What happens to the request of one commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +152,18 @@ impl Faults {
     #[must_use]
     pub fn revision(&self, namespace: &str) -> Revision {
         self.store.with(|state, _| state.named(namespace).map_or(Revision::new(0), Namespace::revision))
+    }
+
+    /// A page as it was at an earlier revision; `None` if that was not [recorded](Self::record), or once commits were [forgotten](Self::forget).
+    #[must_use]
+    pub fn page_at(
+        &self,
+        namespace: &str,
+        collection: &Collection,
+        page: &Page,
+        revision: Revision,
+    ) -> Option<Listing> {
+        self.store.with(|state, _| state.named(namespace)?.list_at(collection, page, revision))
     }
 
     /// Forgets the last `commits` of a namespace, of those [recorded](Self::record), with the sessions that were opened and

@@ -55,9 +55,10 @@ impl Namespace {
 
     /// Begins a commit that writes, at a revision of its own.
     pub(super) fn begin_commit(&mut self) -> Revision {
+        let revision = self.next_revision();
         #[cfg(feature = "test-util")]
-        self.remember(|| Undo::Commit);
-        self.next_revision()
+        self.remember(|| Undo::Commit(revision));
+        revision
     }
 
     /// Takes the next revision.

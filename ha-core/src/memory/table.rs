@@ -168,7 +168,7 @@ impl Table {
         self.entry(place.1.as_ref()?)
     }
 
-    fn insert(&mut self, entry: Entry) {
+    pub(super) fn insert(&mut self, entry: Entry) {
         let name = entry.key().name().clone();
         let created = entry.created();
         match self.entries.insert(name.clone(), Box::new(entry)) {
@@ -183,7 +183,7 @@ impl Table {
         self.by_age.insert((created, Some(name)));
     }
 
-    fn remove(&mut self, name: &Name) -> Option<Entry> {
+    pub(super) fn remove(&mut self, name: &Name) -> Option<Entry> {
         let entry = self.entries.remove(name)?;
         self.by_name.remove(name);
         self.by_age.remove(&(entry.created(), Some(name.clone())));

@@ -27,11 +27,12 @@ pub enum Order {
     },
 }
 
-/// Which entries of a collection to read: an order and a limit.
+/// Which entries of a collection to read: an order and a limit, and whether others may have gone on since.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     order: Order,
     limit: usize,
+    relaxed: bool,
 }
 
 impl Page {
@@ -41,7 +42,7 @@ impl Page {
     /// A page in `order` of at most `limit` entries; a limit is clamped to 1 ..= [`Page::MAX_LIMIT`].
     #[must_use]
     pub fn new(order: Order, limit: usize) -> Self {
-        Self { order, limit: limit.clamp(1, Self::MAX_LIMIT) }
+        Self { order, limit: limit.clamp(1, Self::MAX_LIMIT), relaxed: false }
     }
 
     /// The first page by name.
@@ -78,6 +79,19 @@ impl Page {
     #[must_use]
     pub fn newest_up_to(revision: Revision, limit: usize) -> Self {
         Self::new(Order::Newest { up_to: Some(revision) }, limit)
+    }
+
+    /// The same page for somebody whom an older state serves as well, down to the latest one that this session has committed or was shown, by a watch as well: sequential
+    /// consistency instead of linearizability. One server can answer it without asking the others.
+    #[must_use]
+    pub fn relaxed(self) -> Self {
+        Self { relaxed: true, ..self }
+    }
+
+    /// Whether a state that others have changed since may be [shown](Self::relaxed). A read-back shows its own commit or later in any case.
+    #[must_use]
+    pub fn is_relaxed(&self) -> bool {
+        self.relaxed
     }
 
     /// The order.

@@ -107,7 +107,8 @@ pub trait Session: Send + Sync + fmt::Debug + 'static {
     /// Reads a page of a collection. A collection that was never written is empty.
     ///
     /// # Guarantees
-    /// Linearizable if the capabilities say so. Never older than what this session has committed or was shown. Direct entries only.
+    /// Linearizable if the capabilities say so, unless the page is [relaxed](Page::relaxed). Never older than what this session has committed or was shown, by whichever
+    /// of its watches and listings. Direct entries only.
     /// A page is one instant's state; several pages together need not be.
     ///
     /// # Errors

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use ha_core::spi::{Entry, Listing, Naming, Order, Page, Session, Txn};
+use ha_core::spi::{Entry, Listing, Naming, Order, Page, Session, Txn, WatchTarget};
 
 use crate::context::{Context, name};
+use crate::mirror::Mirror;
 use crate::verbs::{Verbs, names, only_stamp};
 
 crate::case::cases! {
@@ -23,6 +24,9 @@ crate::case::cases! {
     a_listing_shows_what_this_session_committed { guarantee: "G14" }
     a_listing_shows_what_another_session_committed { guarantee: "G14", needs: [crate::Need::LinearizableReads] }
     a_listing_never_goes_back { guarantee: "G14" }
+    a_relaxed_page_shows_what_this_session_committed { guarantee: "G14" }
+    a_relaxed_page_shows_what_this_session_was_told { guarantee: "G14" }
+    a_relaxed_page_never_goes_back { guarantee: "G14" }
     a_read_back_shows_the_writes_of_its_own_transaction { guarantee: "G7" }
     a_read_back_is_never_older_than_its_commit { guarantee: "G7" }
     a_read_back_keeps_its_order_and_limit { guarantee: "G7" }
@@ -227,6 +231,65 @@ async fn a_listing_never_goes_back(cx: Context) {
         let shown = listing.entries()[0].stamp().modified();
         assert!(Some(shown) >= last, "{shown} after {last:?}");
         last = Some(shown);
+        tokio::task::yield_now().await;
+    }
+    writing.await.unwrap();
+}
+
+async fn a_relaxed_page_shows_what_this_session_committed(cx: Context) {
+    let session = cx.session().await;
+    let pages = [Page::by_name(10), Page::newest(10), Page::only(name("a"))].map(Page::relaxed);
+    for round in 0..50 {
+        let stamp = session.own(&cx.key("c", "a"), "").await;
+        for page in &pages {
+            let listing = list(&cx, &*session, page.clone()).await;
+            let shown: Vec<_> = listing.entries().iter().map(Entry::stamp).collect();
+            assert_eq!(shown, [&stamp], "round {round}");
+        }
+        session.apply(Txn::new().delete(stamp)).await;
+        for page in &pages {
+            assert!(list(&cx, &*session, page.clone()).await.entries().is_empty(), "round {round}");
+        }
+    }
+}
+
+async fn a_relaxed_page_shows_what_this_session_was_told(cx: Context) {
+    let (writer, reader) = (cx.session().await, cx.session().await);
+    for round in 0..30 {
+        // As somebody who waits for the one ahead: told that it is gone, it looks who is left.
+        let (ahead, behind) = (cx.key("c", &format!("a{round}")), cx.key("c", &format!("b{round}")));
+        let stamp = writer.own(&ahead, "").await;
+        let own = reader.own(&behind, "").await;
+        let mut mirror = Mirror::open(&*reader, WatchTarget::Entry(ahead)).await;
+        writer.apply(Txn::new().delete(stamp)).await;
+        cx.within("the deletion is told", 20, mirror.until(|mirror| mirror.entries().is_empty())).await;
+        let page = Page::newest_up_to(own.created(), 2).relaxed();
+        let listing = list(&cx, &*reader, page).await;
+        let shown: Vec<_> = listing.entries().iter().map(Entry::stamp).collect();
+        assert_eq!(shown, [&own], "round {round}");
+        reader.apply(Txn::new().delete(own)).await;
+    }
+}
+
+async fn a_relaxed_page_never_goes_back(cx: Context) {
+    let (writer, reader) = (cx.session().await, cx.session().await);
+    let collection = cx.collection("c");
+    let mut stamp = writer.put(&cx.key("c", "a"), "").await;
+    let writing = tokio::spawn(async move {
+        for _ in 0..200 {
+            stamp = only_stamp(writer.apply(Txn::new().update(stamp, "")).await);
+        }
+    });
+    let mut last = None;
+    let mut is_relaxed = false;
+    while !writing.is_finished() {
+        let page = if is_relaxed { Page::by_name(10).relaxed() } else { Page::by_name(10) };
+        let listing = reader.list(&collection, page).await.unwrap();
+        let shown = listing.entries()[0].stamp().modified();
+        assert!(Some(shown) >= last, "{shown} after {last:?}");
+        assert!(shown <= listing.revision(), "{shown} at {}", listing.revision());
+        last = Some(shown);
+        is_relaxed = !is_relaxed;
         tokio::task::yield_now().await;
     }
     writing.await.unwrap();

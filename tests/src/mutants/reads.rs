@@ -50,8 +50,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         Arc::new(SilentCut)
     }),
     Mutant::new("a_listing_comes_from_a_cache", "reads::a_listing_shows_what_this_session_committed", || {
-        Arc::new(Cached::default())
+        Arc::new(Cached { which: |_| true, kept: Mutex::default() })
     }),
+    Mutant::new(
+        "a_relaxed_page_comes_from_a_cache",
+        "reads::a_relaxed_page_shows_what_this_session_was_told",
+        || Arc::new(Cached { which: Page::is_relaxed, kept: Mutex::default() }),
+    ),
 ];
 
 /// A name below this one, with nothing between that the case has.
@@ -96,9 +101,12 @@ impl Defect for SilentCut {
     }
 }
 
-/// Answers every second listing of a collection with the one before.
-#[derive(Debug, Default)]
-struct Cached(Mutex<BTreeMap<Collection, Listing>>);
+/// Answers every second listing of a collection with the one before, of certain pages.
+#[derive(Debug)]
+struct Cached {
+    which: fn(&Page) -> bool,
+    kept: Mutex<BTreeMap<Collection, Listing>>,
+}
 
 #[async_trait]
 impl Defect for Cached {
@@ -108,11 +116,14 @@ impl Defect for Cached {
         collection: &Collection,
         page: Page,
     ) -> Result<Listing, Error> {
-        if let Some(kept) = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(collection) {
+        if !(self.which)(&page) {
+            return session.list(collection, page).await;
+        }
+        if let Some(kept) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(collection) {
             return Ok(kept);
         }
         let listing = session.list(collection, page).await?;
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(collection.clone(), listing.clone());
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(collection.clone(), listing.clone());
         Ok(listing)
     }
 }

@@ -72,6 +72,8 @@ counters! {
     Expired = "sessions ended by an administrator",
     /// A watch broke and began again with a snapshot.
     WatchGap = "watches interrupted",
+    /// A listing showed a state that was not the latest any more.
+    Older = "listings of an older state",
     /// The store forgot commits.
     Forgotten = "discontinuities",
     /// A future of the public API was dropped.
@@ -183,6 +185,9 @@ impl Counter {
     /// What happens to those that grant something.
     pub(super) const OF_RECIPES: &'static [Self] =
         &[Self::Granted, Self::LostWhileHeld, Self::MovedNode, Self::StaleWrite];
+
+    /// What happens to those that wait in a queue.
+    pub(super) const OF_QUEUES: &'static [Self] = &[Self::Older];
 
     /// What happens to those that live in a session.
     pub(super) const OF_SESSIONS: &'static [Self] =

@@ -42,7 +42,7 @@ impl Subject {
     /// What has to happen now and then in its runs.
     pub(super) fn counters(self) -> impl Iterator<Item = Counter> {
         let own: &[&[Counter]] = match self {
-            Self::Mutex => &[Counter::OF_SESSIONS, Counter::OF_RECIPES],
+            Self::Mutex => &[Counter::OF_SESSIONS, Counter::OF_RECIPES, Counter::OF_QUEUES],
             Self::Election => {
                 &[Counter::OF_SESSIONS, Counter::OF_RECIPES, &[Counter::Transferred, Counter::Vanished]]
             }

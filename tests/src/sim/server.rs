@@ -8,16 +8,21 @@ use ha_core::Error;
 use ha_core::memory::MemoryBackend;
 use ha_core::runtime::{Instant, Runtime};
 use ha_core::spi::{
-    Backend, Committed, Lineage, Listing, Operation, Outcome, Page, Revision, Session, SessionId,
+    Backend, Collection, Committed, Lineage, Listing, Operation, Outcome, Page, Revision, Session, SessionId,
     SessionRequest, Txn,
 };
 
 use super::cluster::NAMESPACE;
+use super::counters::Counter;
 use super::executor::{NodeId, World};
 use super::node::{Clock, SimRuntime};
 use super::recorder::Recorder;
 use super::requests::told;
+use super::store::Wire;
 use super::zoo::StoreBug;
+
+/// How many revisions a server may be behind.
+const BEHIND: u64 = 8;
 
 /// The store itself, on a node that never fails (what it may forget is a fault of its own).
 #[derive(Debug)]
@@ -163,6 +168,31 @@ impl ServerSession {
             }
             Err(error) => Reply::Refused(error),
         }
+    }
+
+    /// A page for somebody who has seen everything up to `seen`. A relaxed one may come from a server that is behind.
+    pub(super) async fn list(
+        &self,
+        wire: &Wire,
+        collection: &Collection,
+        page: Page,
+        seen: Revision,
+    ) -> Result<Listing, Error> {
+        let listing = self.inner.list(collection, page.clone()).await?;
+        if !page.is_relaxed() {
+            return Ok(listing);
+        }
+        let (server, latest) = (&wire.server, listing.revision().as_u64());
+        let oldest = match server.bug {
+            Some(StoreBug::RelaxedPageForgets) => latest.saturating_sub(BEHIND),
+            _ => seen.as_u64().max(latest.saturating_sub(BEHIND)).min(latest),
+        };
+        let shown = Revision::new(server.world.draw(|random| random.between(oldest, latest)));
+        let older = server.memory.faults().page_at(NAMESPACE, collection, &page, shown);
+        Ok(older.filter(|_| shown.as_u64() < latest).map_or(listing, |older| {
+            wire.network.counters().add(Counter::Older);
+            older
+        }))
     }
 
     /// What the read-backs of `txn` show now.

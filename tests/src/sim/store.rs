@@ -11,8 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ha_core::runtime::{BoxFuture, Runtime};
 use ha_core::spi::{
-    Backend, Capabilities, Collection, Committed, Conflict, Listing, Outcome, Page, Renewal, Scope, Session,
-    SessionId, SessionRequest, Txn, WatchStream, WatchTarget,
+    Backend, Capabilities, Collection, Committed, Conflict, Listing, Outcome, Page, Renewal, Revision, Scope,
+    Session, SessionId, SessionRequest, Txn, WatchStream, WatchTarget,
 };
 use ha_core::{Error, ErrorKind};
 use tokio::sync::oneshot;
@@ -150,6 +150,7 @@ impl Backend for SimBackend {
             at_server,
             epoch: AtomicU64::new(0),
             next_op: AtomicU64::new(1),
+            seen: AtomicU64::new(0),
         }))))
     }
 }
@@ -163,6 +164,8 @@ pub(super) struct Client {
     pub(super) at_server: Arc<ServerSession>,
     epoch: AtomicU64,
     next_op: AtomicU64,
+    /// The latest revision that the session has committed or was shown.
+    seen: AtomicU64,
 }
 
 impl fmt::Debug for Client {
@@ -174,6 +177,11 @@ impl fmt::Debug for Client {
 impl Client {
     fn bug(&self) -> Option<StoreBug> {
         self.wire.server.bug
+    }
+
+    /// The session is about to be shown the state at `revision`.
+    pub(super) fn saw(&self, revision: Revision) {
+        self.seen.fetch_max(revision.as_u64(), Ordering::Relaxed);
     }
 
     fn send(&self, epoch: u64, op: u64, txn: &Txn) -> BoxFuture<'static, Reply> {
@@ -246,6 +254,7 @@ impl Client {
         let lineage = self.wire.server.lineage_for(outcome.lineage(), &*self.runtime);
         match outcome {
             Outcome::Committed(committed) => {
+                self.saw(committed.revision);
                 let reads = committed.reads.into_iter().map(|listing| self.listed(listing)).collect();
                 let heard = Committed::new(committed.revision, committed.stamps, reads, lineage);
                 Outcome::Committed(heard.with_taken(committed.taken))
@@ -269,6 +278,7 @@ impl Client {
     fn listed(&self, listing: Listing) -> Listing {
         let lineage = self.wire.server.lineage_for(listing.lineage(), &*self.runtime);
         let (more, revision) = (listing.has_more(), listing.revision());
+        self.saw(revision);
         Listing::new(listing.into_entries(), more, revision, lineage)
     }
 
@@ -329,8 +339,9 @@ impl Session for SimSession {
     }
 
     async fn list(&self, collection: &Collection, page: Page) -> Result<Listing, Error> {
-        let (session, collection) = (Arc::clone(&self.0.at_server), collection.clone());
-        let listed = async move { session.inner.list(&collection, page).await };
+        let (session, wire) = (Arc::clone(&self.0.at_server), self.0.wire.clone());
+        let (collection, seen) = (collection.clone(), Revision::new(self.0.seen.load(Ordering::Relaxed)));
+        let listed = async move { session.list(&wire, &collection, page, seen).await };
         let listing =
             self.0.wire.call(&*self.0.runtime, listed).await.ok_or_else(|| unavailable("list"))??;
         Ok(self.0.listed(listing))

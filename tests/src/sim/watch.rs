@@ -37,8 +37,7 @@ pub(super) fn open(client: &Arc<Client>, target: WatchTarget) -> WatchStream {
         }
     };
     client.wire.server.world.spawn(client.wire.server.node, Box::pin(forward));
-    let (server, runtime) = (Arc::clone(&client.wire.server), Arc::clone(&client.runtime));
-    WatchStream::new(Received { received, server, runtime })
+    WatchStream::new(Received { received, client: Arc::clone(client) })
 }
 
 type Items = mpsc::UnboundedSender<WatchEvent>;
@@ -86,8 +85,7 @@ fn lose_removals(item: &mut WatchEvent) {
 /// The receiving end.
 struct Received {
     received: mpsc::UnboundedReceiver<WatchEvent>,
-    server: Arc<super::server::Server>,
-    runtime: Arc<dyn ha_core::runtime::Runtime>,
+    client: Arc<Client>,
 }
 
 impl futures_core::Stream for Received {
@@ -98,20 +96,19 @@ impl futures_core::Stream for Received {
         cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<WatchEvent>> {
         let item = self.received.poll_recv(cx);
-        let this = &*self;
+        let client = &self.client;
+        let heard = |lineage| client.wire.server.lineage_for(lineage, &*client.runtime);
         item.map(|item| {
             item.map(|item| match item {
                 WatchEvent::Snapshot { entries, revision, lineage } => {
-                    let lineage = this.server.lineage_for(lineage, &*this.runtime);
-                    WatchEvent::Snapshot { entries, revision, lineage }
+                    client.saw(revision);
+                    WatchEvent::Snapshot { entries, revision, lineage: heard(lineage) }
                 }
                 WatchEvent::Changed { changes, revision, lineage } => {
-                    let lineage = this.server.lineage_for(lineage, &*this.runtime);
-                    WatchEvent::Changed { changes, revision, lineage }
+                    client.saw(revision);
+                    WatchEvent::Changed { changes, revision, lineage: heard(lineage) }
                 }
-                WatchEvent::Discontinuity(lineage) => {
-                    WatchEvent::Discontinuity(this.server.lineage_for(lineage, &*this.runtime))
-                }
+                WatchEvent::Discontinuity(lineage) => WatchEvent::Discontinuity(heard(lineage)),
                 other => other,
             })
         })

@@ -32,6 +32,8 @@ pub enum StoreBug {
     NoSnapshotAfterGap,
     /// The client loses sight of a commit whose caller no longer waits: what it created stays.
     DroppedCommitLeavesGhost,
+    /// A relaxed page may be older than what its session committed.
+    RelaxedPageForgets,
 }
 
 impl StoreBug {
@@ -48,6 +50,7 @@ impl StoreBug {
         Self::WatchLosesRemovals,
         Self::NoSnapshotAfterGap,
         Self::DroppedCommitLeavesGhost,
+        Self::RelaxedPageForgets,
     ];
 }
 

@@ -232,7 +232,8 @@ impl Queue {
         }
         let Some((place, page)) = self.lookout(|ahead| *ahead == Ahead::Unknown) else { return };
         let tag = self.ask(Asked::Ahead { place, look: None });
-        out.push(Output::List { tag, collection: self.collection.clone(), page });
+        // Who is ahead of a place only vanishes: what an older state lets through, the present one does.
+        out.push(Output::List { tag, collection: self.collection.clone(), page: page.relaxed() });
     }
 
     /// The place to look ahead from, and the page that shows it: our first one in the queue, if it fits. If that shares, the

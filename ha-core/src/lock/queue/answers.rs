@@ -223,7 +223,7 @@ impl Queue {
             Ok(Finding::Behind(entries)) => self.set_ahead(place, Ahead::Entries(entries)),
             Ok(Finding::More(up_to)) if asked => {
                 let tag = self.ask(Asked::Ahead { place, look: Some(look) });
-                let page = Page::newest_up_to(up_to, Page::MAX_LIMIT);
+                let page = Page::newest_up_to(up_to, Page::MAX_LIMIT).relaxed();
                 out.push(Output::List { tag, collection: self.collection.clone(), page });
             }
             Ok(Finding::More(_)) => {}
