@@ -33,7 +33,7 @@ pub(crate) async fn open(
     let Some(ttl) = request.ttl else {
         let caller = caller(config, continuity, &request)?;
         let link = link(caller, layout, id(&request), None, Vec::new())?;
-        greet(&link).await?;
+        greet(&link.caller, &link.record).await?;
         return Ok(link);
     };
     let give_up = caller(config, continuity, &request)?.give_up_at();
@@ -98,18 +98,22 @@ async fn attempt(
     let wanted = Grant { lease, ttl };
     let member = caller.pool.pick(caller.now());
     let seconds = i64::try_from(ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0)).unwrap_or(i64::MAX);
-    let granted = caller
-        .attempt(&member, Lane::Requests, caller.timeout(), |connection| async move {
-            connection.grant(lease, seconds).await
-        })
-        .await;
+    let granting = caller.attempt(&member, Lane::Requests, caller.timeout(), |connection| async move {
+        connection.grant(lease, seconds).await
+    });
+    // In one flight: the lease is being used up while we get to know the server.
+    let record = layout.session(&session_text(lease));
+    let granted = tokio::try_join!(
+        biased;
+        Box::pin(async { granting.await.map_err(Ok) }),
+        Box::pin(async { greet(&caller, &record).await.map_err(Err) }),
+    );
     let granted = match granted {
-        Ok((_, granted)) => granted,
+        Ok(((_, granted), ())) => granted,
+        Err(Ok(failure)) if failure.is_not_applied() => return Ok(Err(failure)),
         Err(failure) => {
-            if !failure.is_not_applied() {
-                abandon(link(caller, layout.clone(), lease, Some(wanted), label)?);
-            }
-            return Ok(Err(failure));
+            abandon(link(caller, layout.clone(), lease, Some(wanted), label)?);
+            return failure.map(Err);
         }
     };
     let grant = Grant { lease, ttl: Duration::from_secs(granted) };
@@ -119,7 +123,6 @@ async fn attempt(
         return Err(Error::new(ErrorKind::Unsupported, OPERATION)
             .because(format_args!("a ttl of {ttl:?} was asked for and only {:?} granted", grant.ttl)));
     }
-    greet(&link).await?;
     if let Err(failure) = write_record(&link, lease).await {
         return Ok(Err(failure));
     }
@@ -141,39 +144,45 @@ async fn write_record(link: &Link, lease: i64) -> Result<(), Failure> {
 }
 
 /// Whether the server is one that this backend can work with. Learns what it knows of the history, too.
-async fn greet(link: &Arc<Link>) -> Result<(), Error> {
-    let absent = Compare { key: link.record.clone(), is: Is::CreatedAt(0) };
-    let read = Step::Read(Read::revisions(link.record.clone()));
-    // As long a transaction as any that will be sent: a server that was configured to take less refuses it now.
+async fn greet(caller: &Caller, record: &[u8]) -> Result<(), Error> {
+    let (taken, is_known) =
+        tokio::join!(biased; Box::pin(check_limit(caller, record)), Box::pin(check_version(caller)));
+    taken.and(is_known)
+}
+
+/// Refuses servers that take shorter transactions than will be sent.
+async fn check_limit(caller: &Caller, record: &[u8]) -> Result<(), Error> {
+    let absent = Compare { key: record.to_vec(), is: Is::CreatedAt(0) };
+    let read = Step::Read(Read::revisions(record.to_vec()));
+    // As long a transaction as any: a server that was configured to take less refuses it now.
     let request = TxnRequest { when: vec![absent; STEPS_MAX], then: vec![read], otherwise: Vec::new() };
-    let give_up = link.caller.give_up_at();
+    let give_up = caller.give_up_at();
     let mut backoff = Backoff::urgent();
     loop {
-        match link.caller.txn(request.clone()).await {
-            Ok(_) => break,
+        match caller.txn(request.clone()).await {
+            Ok(_) => return Ok(()),
             Err(failure) if failure.kind == FailureKind::TooLarge => {
                 return Err(Error::new(ErrorKind::Unsupported, OPERATION).because(format_args!(
                     "{failure}; start the servers with --max-txn-ops={STEPS_MAX} or more"
                 )));
             }
-            Err(failure) if !failure.is_transient() || link.caller.now() >= give_up => {
+            Err(failure) if !failure.is_transient() || caller.now() >= give_up => {
                 return Err(failure.into_error(OPERATION));
             }
-            Err(_) => backoff.wait(&*link.caller.runtime).await,
+            Err(_) => backoff.wait(&*caller.runtime).await,
         }
     }
-    check_version(link).await
 }
 
 /// Refuses servers that are too old. One that does not tell its version is taken: the rest of it works.
-async fn check_version(link: &Link) -> Result<(), Error> {
-    let member = link.caller.pool.pick(link.caller.now());
-    let told = link
-        .caller
-        .attempt(&member, Lane::Requests, link.caller.timeout(), |connection| async move {
-            connection.version().await
-        })
-        .await;
+async fn check_version(caller: &Caller) -> Result<(), Error> {
+    let member = caller.pool.pick(caller.now());
+    let told =
+        caller
+            .attempt(&member, Lane::Requests, caller.timeout(), |connection| async move {
+                connection.version().await
+            })
+            .await;
     match told {
         Ok(text) => Version::parse(&text).map_or(Ok(()), |version| version.check(member.address())),
         Err(failure) => {

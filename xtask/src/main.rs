@@ -19,6 +19,7 @@ mod failure;
 mod fix;
 mod manifest;
 mod protoc;
+mod second_try;
 mod setup;
 mod sim;
 mod stage;

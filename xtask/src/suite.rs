@@ -2,9 +2,9 @@
 
 use crate::command;
 use crate::failure::Failure;
-use crate::protoc;
 use crate::stage::Verdict;
 use crate::workspace::{Workspace, missing_is_a_failure};
+use crate::{protoc, second_try};
 
 /// More than there are cores: a case mostly waits.
 const THREADS: &str = "10";
@@ -100,8 +100,7 @@ pub(crate) fn etcd(workspace: &Workspace) -> Result<Verdict, Failure> {
         "--test-threads",
         THREADS,
     ]))?;
-    let mut backend = workspace.cargo_on_all(&["test", "--no-fail-fast"])?;
-    command::run(backend.args(["--test", ETCD, "--", "--test-threads", SERVER_THREADS]))?;
+    second_try::run(workspace, ETCD, SERVER_THREADS)?;
     Ok(Verdict::Passed)
 }
 
@@ -109,8 +108,7 @@ pub(crate) fn etcd(workspace: &Workspace) -> Result<Verdict, Failure> {
 pub(crate) fn zk(workspace: &Workspace) -> Result<Verdict, Failure> {
     let mut tools = workspace.cargo_on_all(&["test"])?;
     command::run(tools.args(["--lib", "--", ZOOKEEPER, "--test-threads", THREADS]))?;
-    let mut backend = workspace.cargo_on_all(&["test", "--no-fail-fast"])?;
-    command::run(backend.args(["--test", ZK, "--", "--test-threads", ZK_THREADS]))?;
+    second_try::run(workspace, ZK, ZK_THREADS)?;
     Ok(Verdict::Passed)
 }
 
@@ -118,7 +116,6 @@ pub(crate) fn zk(workspace: &Workspace) -> Result<Verdict, Failure> {
 pub(crate) fn redis(workspace: &Workspace) -> Result<Verdict, Failure> {
     let mut tools = workspace.cargo_on_all(&["test"])?;
     command::run(tools.args(["--lib", "--", REDIS_TOOLS, "--test-threads", THREADS]))?;
-    let mut backend = workspace.cargo_on_all(&["test", "--no-fail-fast"])?;
-    command::run(backend.args(["--test", REDIS, "--", "--test-threads", SERVER_THREADS]))?;
+    second_try::run(workspace, REDIS, SERVER_THREADS)?;
     Ok(Verdict::Passed)
 }

@@ -74,6 +74,13 @@ enum Ended {
     Refused(Error),
 }
 
+/// No session lived until it could be used.
+fn lost_early() -> Error {
+    Error::new(ErrorKind::Unavailable, "connect").because(
+        "sessions are lost before they can be used; is the ttl long enough for the way to the servers?",
+    )
+}
+
 impl Supervisor {
     pub(super) fn new(
         hub: Arc<Hub>,
@@ -118,9 +125,20 @@ impl Supervisor {
             }
             match kept {
                 Ok(None) => {}
+                // Lost before anybody could use it: the next one may be, but not for ever.
+                Ok(Some(_))
+                    if self.connected.is_some() && self.closing.is_none() && self.now() >= give_up =>
+                {
+                    if let Some(connected) = self.connected.take() {
+                        drop(connected.send(Err(lost_early())));
+                    }
+                    break;
+                }
                 Ok(Some(drained)) => complete = drained,
                 Err(error) => {
-                    let is_final = !error.is_transient() || self.now() + pause >= give_up;
+                    // A session that is lost while it is opened is like one that could not be opened.
+                    let is_transient = error.is_transient() || error.kind() == ErrorKind::SessionLost;
+                    let is_final = !is_transient || self.now() + pause >= give_up;
                     if let Some(connected) = self.connected.take_if(|_| is_final) {
                         drop(connected.send(Err(error)));
                         break;

@@ -11,7 +11,7 @@ use crate::coordinator::keeper::Keeper;
 use crate::coordinator::lifetime::{Lifetime, LossReason};
 use crate::coordinator::renewal::{Schedule, Validity};
 use crate::error::{Error, ErrorKind};
-use crate::runtime::Instant;
+use crate::runtime::{Instant, Runtime};
 use crate::spi::Session;
 
 /// How many of its own earlier sessions a coordinator knows again. Older ones have long expired.
@@ -87,6 +87,7 @@ impl Supervisor {
         let sent = self.now();
         let (backend, request, hub) =
             (Arc::clone(&self.backend), self.request.clone(), Arc::clone(&self.hub));
+        let validity_per_mille = self.hub.capabilities().validity_per_mille;
         let opening = async move {
             let runtime = Arc::clone(&request.runtime);
             let name = request.ttl.map(|_| identity::key(&request.node));
@@ -98,8 +99,12 @@ impl Supervisor {
                 }
             };
             let (format, found) = tokio::join!(biased; format::check(&*session), found);
-            match format.and_then(|format| Ok((format, found?))) {
-                Ok((format, found)) => Ok((session, format, found)),
+            let opened = async {
+                let (format, found) = (format?, found?);
+                Ok((prove_if_late(&*session, &*runtime, sent, validity_per_mille).await?, format, found))
+            };
+            match opened.await {
+                Ok((sent, format, found)) => Ok((sent, session, format, found)),
                 Err(error) => {
                     // Of no use, and the next attempt opens another: not left to its ttl.
                     runtime.spawn("close", Box::pin(async move { drop(session.close().await) }));
@@ -109,7 +114,7 @@ impl Supervisor {
         };
         tokio::pin!(opening);
         let deadline = sent + self.settings.connect_timeout;
-        let (session, format, found) = loop {
+        let (sent, session, format, found) = loop {
             let control = tokio::select! {
                 biased;
                 opened = &mut opening => break opened?,
@@ -147,4 +152,22 @@ impl Supervisor {
         let life = Lifetime::new(session, runtime, self.epoch, format, until);
         Keeper::new(life, schedule, validity)
     }
+}
+
+/// A session that took long to open has used up much of its validity, which counts from when it was asked for: it proves its life once more before it is used. Returns
+/// from when on it is valid.
+async fn prove_if_late(
+    session: &dyn Session,
+    runtime: &dyn Runtime,
+    sent: Instant,
+    validity_per_mille: u32,
+) -> Result<Instant, Error> {
+    let now = runtime.now();
+    let half = |ttl| Validity::new(ttl, validity_per_mille).patience();
+    let is_late = session.ttl().is_some_and(|ttl| now >= sent + half(ttl));
+    if !is_late {
+        return Ok(sent);
+    }
+    session.renew().await?;
+    Ok(now)
 }
