@@ -50,15 +50,19 @@ impl Link {
         }
     }
 
-    /// Waits until the servers that it is connected to again have shown that they forgot nothing: before that, nothing else is said to them. What is only read grants nothing, so
-    /// an observer does not ask.
+    /// Waits until the servers that it is connected to again have shown that they forgot nothing: before that, nothing else is said to them. The proof is a write, so what is read behind
+    /// it is not older than what a watch has told before: a notification leaves no trace of its age, by which a server that is behind would be told from the others. What is only read grants
+    /// nothing, so an observer does no more than write.
     async fn wait_for_proof(self: &Arc<Self>) {
         let mut backoff = Backoff::urgent();
-        while self.ttl.is_some() {
-            let Some(connection) = self.connection() else { return };
-            match self.prove(&connection).await {
+        while let Some(connection) = self.connection() {
+            let proven = match self.ttl {
+                Some(_) => self.prove(&connection).await.map(drop),
+                None => self.barrier(&connection).await.map(drop),
+            };
+            match proven {
                 // If it failed, the end of the session has begun.
-                Ok(_) => return,
+                Ok(()) => return,
                 Err(failure) => tracing::debug!(session = %self.id, %failure, "cannot prove anything yet"),
             }
             drop(connection);

@@ -8,7 +8,6 @@ pub(crate) const AFTER_VERIFY: &[Stage] = &[
     Stage { name: "examples", budget: minutes(3), run: examples::run },
     Stage { name: "local", budget: minutes(3), run: suite::local },
     Stage { name: "sim", budget: minutes(8), run: sim::stage },
-    Stage { name: "etcd", budget: minutes(7), run: suite::etcd },
     Stage { name: "zk", budget: minutes(7), run: suite::zk },
 ];
 /// Only when named, while some of their cases fail now and then.

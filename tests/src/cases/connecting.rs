@@ -137,7 +137,7 @@ async fn a_way_that_takes_a_third_of_the_validity_is_short_enough(cx: Context) {
     let per_mille = cx.connect_as("node").capabilities().validity_per_mille;
     let usable = cx.ttl() * per_mille / 1_000;
     cx.inject(Fault::Slow(name("node"), usable / 6)).await;
-    let connecting = cx.builder("node").ttl(cx.ttl()).connect();
+    let connecting = cx.builder("node").ttl(cx.ttl()).connect_timeout(cx.ttl() * 20).connect();
     let node = cx.within("a connection", 30, connecting).await.unwrap();
     let guard = cx.within("the lock", 30, node.mutex("deploy").unwrap().acquire()).await.unwrap();
     assert!(guard.is_valid());

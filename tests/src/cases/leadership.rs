@@ -97,13 +97,17 @@ async fn work_is_dropped_before_the_next_leader_is_elected(cx: Context) {
     cx.until("all stand", 20, async || candidates(&*judge, "timers").await.len() == 3).await;
     for round in 1..10 {
         cx.until("work has begun", 20, async || work.begun() >= round).await;
-        for (at, node) in nodes.iter().enumerate() {
-            // Only the leader can hand over, and only to a candidate.
-            let next = format!("node-{}", (at + 1) % 3);
-            if node.election("timers").unwrap().transfer_to(&next).await.is_ok() {
-                break;
+        // Only the leader can hand over, and only to a candidate: whoever led before may not stand again yet.
+        let hand_over = async || {
+            for (at, node) in nodes.iter().enumerate() {
+                let next = format!("node-{}", (at + 1) % 3);
+                if node.election("timers").unwrap().transfer_to(&next).await.is_ok() {
+                    return true;
+                }
             }
-        }
+            false
+        };
+        cx.until("it is handed over", 20, hand_over).await;
     }
     cx.until("work has begun", 20, async || work.begun() >= 10).await;
     assert!(!work.overlapped.load(Ordering::SeqCst), "one works at a time, with growing terms");
