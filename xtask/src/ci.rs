@@ -11,7 +11,10 @@ pub(crate) const AFTER_VERIFY: &[Stage] = &[
     Stage { name: "zk", budget: minutes(7), run: suite::zk },
 ];
 /// Only when named, while some of their cases fail now and then.
-const ON_REQUEST: &[Stage] = &[Stage { name: "redis", budget: minutes(10), run: suite::redis }];
+const ON_REQUEST: &[Stage] = &[
+    Stage { name: "etcd", budget: minutes(7), run: suite::etcd },
+    Stage { name: "redis", budget: minutes(10), run: suite::redis },
+];
 
 /// All checks, with what they need fetched first; ends with minutes per stage.
 pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<(), Failure> {
