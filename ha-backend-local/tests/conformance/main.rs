@@ -37,7 +37,7 @@ impl Harness for LocalHarness {
     }
 
     fn ttl(&self) -> Duration {
-        Duration::from_secs(1)
+        Duration::from_secs(2)
     }
 }
 

@@ -216,15 +216,20 @@ async fn a_listing_shows_what_another_session_committed(cx: Context) {
     }
 }
 
-async fn a_listing_never_goes_back(cx: Context) {
-    let (writer, reader) = (cx.session().await, cx.session().await);
-    let collection = cx.collection("c");
+/// An entry that somebody else updates until the task is finished.
+async fn updated_for_a_while(cx: &Context) -> tokio::task::JoinHandle<()> {
+    let writer = cx.session().await;
     let mut stamp = writer.put(&cx.key("c", "a"), "").await;
-    let writing = tokio::spawn(async move {
+    tokio::spawn(async move {
         for _ in 0..200 {
             stamp = only_stamp(writer.apply(Txn::new().update(stamp, "")).await);
         }
-    });
+    })
+}
+
+async fn a_listing_never_goes_back(cx: Context) {
+    let (reader, collection) = (cx.session().await, cx.collection("c"));
+    let writing = updated_for_a_while(&cx).await;
     let mut last = None;
     while !writing.is_finished() {
         let listing = reader.list(&collection, Page::by_name(10)).await.unwrap();
@@ -272,14 +277,8 @@ async fn a_relaxed_page_shows_what_this_session_was_told(cx: Context) {
 }
 
 async fn a_relaxed_page_never_goes_back(cx: Context) {
-    let (writer, reader) = (cx.session().await, cx.session().await);
-    let collection = cx.collection("c");
-    let mut stamp = writer.put(&cx.key("c", "a"), "").await;
-    let writing = tokio::spawn(async move {
-        for _ in 0..200 {
-            stamp = only_stamp(writer.apply(Txn::new().update(stamp, "")).await);
-        }
-    });
+    let (reader, collection) = (cx.session().await, cx.collection("c"));
+    let writing = updated_for_a_while(&cx).await;
     let mut last = None;
     let mut is_relaxed = false;
     while !writing.is_finished() {

@@ -80,10 +80,8 @@ async fn a_gap_ends_in_a_snapshot(cx: Context) {
 async fn a_watch_goes_on_with_the_next_session(cx: Context) {
     let (node, other, judge) = (cx.node("node").await, cx.node("other").await, cx.session().await);
     let (all, theirs) = (entries(&node), entries(&other));
-    let mut watch = all.watch();
-    let first = cx.within("the first item", 20, watch.next()).await;
-    assert!(matches!(first, Some(WatchEvent::Snapshot { .. } | WatchEvent::Interrupted)), "{first:?}");
-    let mut watch = mirror(watch);
+    let mut watch = mirror(all.watch());
+    shows(&cx, &mut watch, &[]).await;
     for round in 0..3 {
         let guard = cx.within("the lock", 20, node.mutex("session").unwrap().acquire()).await.unwrap();
         judge.end(&holder_session(&*judge, "session").await).await.unwrap();

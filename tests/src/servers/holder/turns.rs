@@ -1,10 +1,12 @@
 //! Callers that want something, again and again.
 
 use std::collections::hash_map::RandomState;
+use std::future::{Future as _, poll_fn};
 use std::hash::{BuildHasher, Hasher};
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use ha_core::election::{Election, Leadership};
@@ -30,6 +32,8 @@ pub(super) struct Turns {
     wanted: Wanted,
     work: Work,
     recorder: Arc<Recorder>,
+    /// Whose call is being recorded and made.
+    asking: StdMutex<()>,
     numbers: AtomicU64,
     is_over: watch::Sender<bool>,
 }
@@ -86,7 +90,7 @@ impl Turns {
             }
         };
         let (numbers, is_over) = (AtomicU64::new(0), watch::Sender::new(false));
-        Ok(Self { wanted, work: work.clone(), recorder, numbers, is_over })
+        Ok(Self { wanted, work: work.clone(), recorder, asking: StdMutex::new(()), numbers, is_over })
     }
 
     /// Lets every caller finish.
@@ -98,12 +102,10 @@ impl Turns {
     pub(super) async fn take(&self) {
         while !*self.is_over.borrow() {
             let call = self.number();
-            let (recipe, name) = (self.work.recipe, self.work.name.clone());
-            self.recorder.record(Event::Asked { recipe, name, call });
             let got = tokio::select! {
                 biased;
+                got = self.ask_in_order(call) => got.map_err(|error| error.to_string()),
                 () = self.over() => Err("asked to end".to_owned()),
-                got = self.ask() => got.map_err(|error| error.to_string()),
             };
             match got {
                 Ok(held) => self.hold(call, held).await,
@@ -114,6 +116,21 @@ impl Turns {
                 () = self.over() => {}
                 () = tokio::time::sleep(part_of(self.work.pause)) => {}
             }
+        }
+    }
+
+    /// Asks in the order of the records: on a busy machine another thread could otherwise overtake this one between the record and the call, which begins when it is polled first.
+    async fn ask_in_order(&self, call: u64) -> Result<Held, Error> {
+        let mut asked = std::pin::pin!(self.ask());
+        let at_once = poll_fn(|cx| {
+            let _order = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+            let (recipe, name) = (self.work.recipe, self.work.name.clone());
+            self.recorder.record(Event::Asked { recipe, name, call });
+            Poll::Ready(asked.as_mut().poll(cx))
+        });
+        match at_once.await {
+            Poll::Ready(held) => held,
+            Poll::Pending => asked.await,
         }
     }
 
