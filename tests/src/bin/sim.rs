@@ -84,6 +84,11 @@ fn parse() -> Result<Option<Arguments>, String> {
             other => return Err(format!("unknown argument {other:?}; see --help")),
         }
     }
+    if parsed.zoo && parsed.settings.span != Settings::default().span {
+        return Err(
+            "zoo with --span: the seeds that are known to catch something are of the default span".to_owned()
+        );
+    }
     parsed.batch.count = parsed.count.unwrap_or(if parsed.zoo { 10_000 } else { parsed.batch.count });
     Ok(Some(parsed))
 }

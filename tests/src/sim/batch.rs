@@ -115,10 +115,26 @@ pub struct Catch {
     pub invariants: Vec<String>,
 }
 
-/// The first seed of the batch that catches `defect`.
+/// The first seed of the batch that catches `defect`, or one that is known to.
 #[must_use]
 pub fn catch(batch: &Batch, defect: Defect) -> Option<Catch> {
-    let settings = Settings { defect: Some(defect), ..Settings::default() };
+    let is_chosen = |(subject, seed): &(Subject, u64)| {
+        batch.subjects.contains(subject)
+            && (batch.from..batch.from.saturating_add(batch.count)).contains(seed)
+    };
+    let known = defect.caught_before().filter(is_chosen);
+    known.and_then(|(subject, seed)| catch_at(subject, seed, defect)).or_else(|| search(batch, defect))
+}
+
+fn catch_at(subject: Subject, seed: u64, defect: Defect) -> Option<Catch> {
+    let report = run(subject, seed, Settings { defect: Some(defect), ..Settings::default() });
+    let id = |violation: &String| violation.split(':').next().unwrap_or_default().to_owned();
+    let invariants: Vec<_> = report.violations.iter().map(id).collect();
+    (!invariants.is_empty()).then(|| Catch { seed, subject: subject.name(), invariants })
+}
+
+/// The first seed of the batch that catches `defect`.
+fn search(batch: &Batch, defect: Defect) -> Option<Catch> {
     let one_is_chosen = batch.subjects.len() == 1;
     let concerned = |subject: &&Subject| one_is_chosen || defect.concerns(**subject);
     let first: Mutex<Option<Catch>> = Mutex::default();
@@ -127,12 +143,8 @@ pub fn catch(batch: &Batch, defect: Defect) -> Option<Catch> {
         if lock().as_ref().is_some_and(|first| first.seed < seed) {
             return false;
         }
-        let caught = batch.subjects.iter().filter(concerned).find_map(|subject| {
-            let report = run(*subject, seed, settings);
-            let id = |violation: &String| violation.split(':').next().unwrap_or_default().to_owned();
-            let invariants: Vec<_> = report.violations.iter().map(id).collect();
-            (!invariants.is_empty()).then(|| Catch { seed, subject: subject.name(), invariants })
-        });
+        let caught =
+            batch.subjects.iter().filter(concerned).find_map(|subject| catch_at(*subject, seed, defect));
         let mut first = lock();
         *first = [first.take(), caught].into_iter().flatten().min();
         true
