@@ -13,10 +13,11 @@ use tokio::sync::mpsc;
 
 use crate::client::{KeyRange, WatchAnswer, WatchOrder, WatchReader};
 use crate::feed::{Feed, FeedStream, Notice};
+use crate::learn::Learnt;
 use crate::link::Link;
 use crate::pool::{Lane, Member};
 use crate::target::Target;
-use crate::watches::{Reading, Watches};
+use crate::watches::Watches;
 
 /// The watch of the session's own record.
 pub(crate) const RECORD: i64 = 1;
@@ -123,13 +124,13 @@ struct Task {
     link: Arc<Link>,
     commands: mpsc::UnboundedReceiver<Command>,
     watches: Watches,
-    readings: mpsc::UnboundedReceiver<Reading>,
+    learnt: mpsc::UnboundedReceiver<Learnt>,
 }
 
 impl Task {
     fn new(link: Arc<Link>, commands: mpsc::UnboundedReceiver<Command>) -> Self {
-        let (sender, readings) = mpsc::unbounded_channel();
-        Self { watches: Watches::new(Arc::clone(&link), sender), link, commands, readings }
+        let (sender, learnt) = mpsc::unbounded_channel();
+        Self { watches: Watches::new(Arc::clone(&link), sender), link, commands, learnt }
     }
 
     /// Keeps a stream until the session is over or nobody can watch any more.
@@ -204,9 +205,9 @@ impl Task {
                         return Left::Broken;
                     }
                 },
-                reading = self.readings.recv() => {
-                    if let Some(reading) = reading {
-                        self.watches.read(reading, &on.orders);
+                learnt = self.learnt.recv() => {
+                    if let Some(learnt) = learnt {
+                        self.watches.learnt(learnt, &on.orders);
                     }
                 }
                 command = self.commands.recv() => match command {

@@ -45,6 +45,7 @@ mod continuity;
 mod feed;
 mod hub;
 mod keys;
+mod learn;
 mod link;
 mod open;
 mod over;

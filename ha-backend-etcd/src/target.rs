@@ -72,6 +72,8 @@ impl Tell {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Next {
     pub(crate) tell: Vec<Tell>,
+    /// The incarnations that are gone by what is told.
+    pub(crate) gone: Vec<Stamp>,
     /// What was read is too old: read the range again.
     pub(crate) read: bool,
     /// The store was written to while the watch was made: the server may take it for one that starts in the past, and bring its events late.
@@ -154,9 +156,7 @@ impl Target {
                 }
                 Next::default()
             }
-            Stage::Live => {
-                Next { tell: self.apply(arrived, layout).into_iter().collect(), ..Next::default() }
-            }
+            Stage::Live => self.apply(arrived, layout),
         }
     }
 
@@ -175,14 +175,21 @@ impl Target {
         let entries: BTreeMap<Name, Entry> = kvs.iter().filter_map(|kv| self.entry(kv, layout)).collect();
         let live = entries.iter().map(|(name, entry)| (name.clone(), entry.stamp().clone())).collect();
         let known = how == Opening::Again && live == self.live;
-        self.live = live;
+        let before = std::mem::replace(&mut self.live, live);
+        let is_gone = |name: &Name, stamp: &Stamp| {
+            self.live.get(name).is_none_or(|live| !live.is_same_incarnation(stamp))
+        };
+        let mut gone: Vec<Stamp> =
+            before.into_iter().filter(|(name, stamp)| is_gone(name, stamp)).map(|(_, stamp)| stamp).collect();
         let snapshot = (!known).then_some(Tell::Snapshot(entries, revision));
         let changed = self.apply(events, layout);
-        Next { tell: snapshot.into_iter().chain(changed).collect(), read: false, doubtful }
+        gone.extend(changed.gone);
+        Next { tell: snapshot.into_iter().chain(changed.tell).collect(), gone, read: false, doubtful }
     }
 
     /// Takes the events that are new, in their order; the last one of each entry is told.
-    fn apply(&mut self, events: Vec<Event>, layout: &Layout) -> Option<Tell> {
+    fn apply(&mut self, events: Vec<Event>, layout: &Layout) -> Next {
+        let mut gone = Vec::new();
         let mut changes: BTreeMap<Name, Change> = BTreeMap::new();
         let floor = self.floor;
         for event in events.into_iter().filter(|event| event.modified() > floor) {
@@ -196,11 +203,13 @@ impl Target {
                 Event::Deleted { key, .. } => {
                     let Some(name) = layout.name(&self.collection, &key) else { continue };
                     let Some(stamp) = self.live.remove(&name) else { continue };
+                    gone.push(stamp.clone());
                     changes.insert(name, Change::Removed(stamp));
                 }
             }
         }
-        (!changes.is_empty()).then(|| Tell::Changed(changes.into_iter().collect(), self.floor))
+        let tell = (!changes.is_empty()).then(|| Tell::Changed(changes.into_iter().collect(), self.floor));
+        Next { tell: tell.into_iter().collect(), gone, ..Next::default() }
     }
 
     fn entry(&self, kv: &Kv, layout: &Layout) -> Option<(Name, Entry)> {

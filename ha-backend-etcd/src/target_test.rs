@@ -185,3 +185,22 @@ fn a_watch_that_goes_on_has_seen_everything_before_the_range_is_read() {
     let next = target.read(6, vec![kv("a", 6, 6)], &layout());
     assert_eq!(told(&next.tell), ["snapshot a at 6", "-a@6 to 8"]);
 }
+
+#[test]
+fn what_is_gone_is_named_however_that_is_found_out() {
+    let gone = |stamps: &[ha_core::spi::Stamp]| -> Vec<String> {
+        stamps.iter().map(|stamp| format!("{}@{}", stamp.key().name(), stamp.created())).collect()
+    };
+    let mut target = live();
+    let next = target.events(vec![deleted("a", 6), put("a", 7, 7), put("c", 7, 7)], &layout());
+    assert_eq!(gone(&next.gone), ["a@5"], "although there is another one");
+    assert!(target.refresh());
+    let next = target.read(9, vec![kv("a", 9, 9), kv("c", 7, 8)], &layout());
+    assert_eq!(gone(&next.gone), ["a@7", "b@5"]);
+    assert!(target.interrupted());
+    target.ordered();
+    assert!(target.acknowledged(12, &layout()).gone.is_empty());
+    assert!(target.events(vec![deleted("c", 13)], &layout()).gone.is_empty());
+    let next = target.read(12, vec![kv("c", 7, 8)], &layout());
+    assert_eq!(gone(&next.gone), ["a@9", "c@7"]);
+}

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ha_core::runtime::{Backoff, Instant};
+use ha_core::runtime::Instant;
 use tokio::sync::mpsc;
 
-use crate::client::{Event, Failure, FailureKind, KeyRange, Kv, Read, Told, WatchAnswer, WatchOrder};
+use crate::client::{Event, FailureKind, KeyRange, Told, WatchAnswer, WatchOrder};
 use crate::feed::Feed;
 use crate::hub::{Command, RECORD};
+use crate::learn::{self, Learns, Learnt, Reading};
 use crate::link::Link;
 use crate::over::Why;
+use crate::page::Detail;
 use crate::target::{Next, Target, Tell};
 
 /// How often each watched range is read anew, because servers were seen to lose events.
@@ -23,19 +25,8 @@ const RETAINED_MAX: usize = 2;
 const ORDERED_AGAIN_MAX: u32 = 2;
 /// Where the numbers begin by which the server calls what is ordered again.
 const AGAIN: i64 = 1 << 40;
-/// How much a watch reads at once.
-const PAGE: usize = 1_000;
 
 type Orders = mpsc::UnboundedSender<WatchOrder>;
-
-/// What was read of a watched range. `number` tells a reading from an earlier one that is void.
-#[derive(Debug)]
-pub(crate) struct Reading {
-    id: i64,
-    number: u64,
-    revision: u64,
-    kvs: Vec<Kv>,
-}
 
 #[derive(Debug)]
 struct Watch {
@@ -47,6 +38,9 @@ struct Watch {
     again: u32,
     /// The reading that is awaited.
     reading: u64,
+    /// What is told once the look with this number has shown that the session is alive: an end of it takes its entries along, and the server tells of one
+    /// instant to one watch after the other.
+    held: VecDeque<(u64, Tell)>,
     refresh_at: Instant,
 }
 
@@ -54,7 +48,7 @@ struct Watch {
 #[derive(Debug)]
 pub(crate) struct Watches {
     link: Arc<Link>,
-    readings: mpsc::UnboundedSender<Reading>,
+    learnt: Learns,
     watches: BTreeMap<i64, Watch>,
     /// Which watch it is that the server calls so.
     wires: BTreeMap<i64, i64>,
@@ -65,19 +59,21 @@ pub(crate) struct Watches {
     /// What was ordered and not acknowledged, in order: a refusal does not say which one it is about.
     ordered: VecDeque<i64>,
     readings_begun: u64,
+    looks_begun: u64,
     ordered_again: i64,
 }
 
 impl Watches {
-    pub(crate) fn new(link: Arc<Link>, readings: mpsc::UnboundedSender<Reading>) -> Self {
+    pub(crate) fn new(link: Arc<Link>, learnt: Learns) -> Self {
         Self {
             link,
-            readings,
+            learnt,
             watches: BTreeMap::new(),
             wires: BTreeMap::new(),
             retained: VecDeque::new(),
             ordered: VecDeque::new(),
             readings_begun: 0,
+            looks_begun: 0,
             ordered_again: 0,
         }
     }
@@ -87,7 +83,9 @@ impl Watches {
         match command {
             Command::Watch { id, target, feed } => {
                 let refresh_at = self.next_refresh();
-                self.watches.insert(id, Watch { target, feed, wire: id, again: 0, reading: 0, refresh_at });
+                let held = VecDeque::new();
+                self.watches
+                    .insert(id, Watch { target, feed, wire: id, again: 0, reading: 0, held, refresh_at });
                 if let Some(orders) = orders
                     && !self.adopt(id)
                 {
@@ -146,7 +144,7 @@ impl Watches {
         self.ordered = VecDeque::from([RECORD]);
         self.wires.clear();
         self.retained.clear();
-        self.look_at_record();
+        self.begin_look();
         let ids: Vec<i64> = self.watches.keys().copied().collect();
         ids.into_iter().for_each(|id| self.order(id, orders));
     }
@@ -217,7 +215,7 @@ impl Watches {
             return wire != Some(RECORD);
         };
         tracing::warn!(session = %self.link.id, reason, "the server ended a watch");
-        if watch.target.interrupted() {
+        if watch.interrupted() {
             watch.feed.interrupt();
         }
         if kind != FailureKind::Compacted {
@@ -228,8 +226,15 @@ impl Watches {
         true
     }
 
-    /// Takes what was read.
-    pub(crate) fn read(&mut self, reading: Reading, orders: &Orders) {
+    /// Takes what was learnt.
+    pub(crate) fn learnt(&mut self, learnt: Learnt, orders: &Orders) {
+        match learnt {
+            Learnt::Range(reading) => self.read(reading, orders),
+            Learnt::Alive(look) => self.is_alive(look),
+        }
+    }
+
+    fn read(&mut self, reading: Reading, orders: &Orders) {
         let Reading { id, number, revision, kvs } = reading;
         if let Some(watch) = self.watches.get(&id).filter(|watch| watch.reading == number) {
             self.advance(watch.wire, orders, |target, layout| target.read(revision, kvs, layout));
@@ -243,17 +248,12 @@ impl Watches {
         orders: &Orders,
         step: impl FnOnce(&mut Target, &crate::keys::Layout) -> Next,
     ) {
-        let lineage = self.link.lineage();
         let Some(&id) = self.wires.get(&wire) else { return };
         let Some(watch) = self.watches.get_mut(&id) else { return };
         let next = step(&mut watch.target, &self.link.layout);
-        for tell in next.tell {
-            self.link.show(tell.revision());
-            match tell {
-                Tell::Snapshot(entries, revision) => watch.feed.snapshot(entries, revision, lineage),
-                Tell::Changed(changes, revision) => watch.feed.changed(changes, revision, lineage),
-            }
-        }
+        let lease = self.link.grant.map(|grant| grant.lease);
+        let is_own = next.gone.iter().any(|stamp| lease == Some(Detail::of(stamp).lease));
+        self.tell(id, next.tell, is_own);
         if next.read {
             self.begin_reading(id);
         }
@@ -262,11 +262,32 @@ impl Watches {
         }
     }
 
+    /// Tells the consumer of the watch, if need be once the session is known to be alive: of one that is over it is told that, and not that its entries are gone.
+    fn tell(&mut self, id: i64, tell: Vec<Tell>, takes_life: bool) {
+        if takes_life && !tell.is_empty() {
+            self.begin_look();
+        }
+        let Some(watch) = self.watches.get_mut(&id) else { return };
+        if takes_life || !watch.held.is_empty() {
+            watch.held.extend(tell.into_iter().map(|tell| (self.looks_begun, tell)));
+        } else {
+            tell.into_iter().for_each(|tell| watch.feed(&self.link, tell));
+        }
+    }
+
+    fn is_alive(&mut self, look: u64) {
+        for watch in self.watches.values_mut() {
+            let proven = watch.held.partition_point(|(needs, _)| *needs <= look);
+            let proven: Vec<_> = watch.held.drain(..proven).collect();
+            proven.into_iter().for_each(|(_, tell)| watch.feed(&self.link, tell));
+        }
+    }
+
     /// The stream broke: nobody knows what happens.
     pub(crate) fn interrupt(&mut self) {
         self.ordered.clear();
         for watch in self.watches.values_mut() {
-            watch.target.interrupted();
+            watch.interrupted();
             watch.feed.interrupt();
         }
     }
@@ -301,67 +322,32 @@ impl Watches {
         let number = self.readings_begun;
         let Some(watch) = self.watches.get_mut(&id) else { return };
         watch.reading = number;
-        let (link, range, readings) =
-            (Arc::clone(&self.link), watch.target.range().clone(), self.readings.clone());
-        self.link.spawn("etcd-snapshot", async move {
-            let mut backoff = Backoff::patient();
-            while link.over.why().is_none() && !readings.is_closed() {
-                match read_all(&link, &range).await {
-                    Ok((revision, kvs)) => {
-                        // Nobody may watch any more.
-                        readings.send(Reading { id, number, revision, kvs }).ok();
-                        return;
-                    }
-                    Err(failure) => {
-                        tracing::debug!(session = %link.id, %failure, "cannot read what is watched yet")
-                    }
-                }
-                backoff.wait(&**link.runtime()).await;
-            }
-        });
+        learn::range(&self.link, &self.learnt, id, number, watch.target.range().clone());
     }
 
-    /// Ends the session if its record is gone: it may have gone while no stream was there to tell.
-    fn look_at_record(&self) {
+    /// Looks at the record of the session, which ends if it is gone: it may have gone while no stream was there to tell.
+    fn begin_look(&mut self) {
+        self.looks_begun += 1;
         if self.link.grant.is_none() {
             return;
         }
-        let link = Arc::clone(&self.link);
-        self.link.spawn("etcd-look", async move {
-            match link.read(Read::revisions(link.record.clone())).await {
-                Ok((_, found)) if found.kvs.is_empty() => {
-                    link.end(Why::Lost);
-                }
-                Ok(_) => {}
-                Err(failure) => {
-                    tracing::debug!(session = %link.id, %failure, "cannot look at the record yet")
-                }
-            }
-        });
+        learn::life(&self.link, &self.learnt, self.looks_begun);
     }
 }
 
-/// Reads a whole range as of one revision, page by page.
-async fn read_all(link: &Arc<Link>, range: &KeyRange) -> Result<(u64, Vec<Kv>), Failure> {
-    let mut kvs: Vec<Kv> = Vec::new();
-    let mut pinned = 0;
-    let mut range = range.clone();
-    loop {
-        let is_one = range.end.is_empty();
-        let limit = if is_one { 0 } else { PAGE };
-        let read = Read { range: range.clone(), limit, revision: pinned, ..Read::default() };
-        // Of one entry it is enough to know what the session may have seen of it: whatever comes later the watch tells.
-        let (header, found) = if is_one { link.read_seen(read).await? } else { link.read(read).await? };
-        if pinned == 0 {
-            pinned = header.revision;
+impl Watch {
+    fn feed(&self, link: &Link, tell: Tell) {
+        link.show(tell.revision());
+        let lineage = link.lineage();
+        match tell {
+            Tell::Snapshot(entries, revision) => self.feed.snapshot(entries, revision, lineage),
+            Tell::Changed(changes, revision) => self.feed.changed(changes, revision, lineage),
         }
-        kvs.extend(found.kvs);
-        match kvs.last() {
-            Some(last) if found.more => {
-                range.key.clone_from(&last.key);
-                range.key.push(0);
-            }
-            _ => return Ok((pinned, kvs)),
-        }
+    }
+
+    /// What happens now nobody sees. True if somebody believes in the view.
+    fn interrupted(&mut self) -> bool {
+        self.held.clear();
+        self.target.interrupted()
     }
 }
