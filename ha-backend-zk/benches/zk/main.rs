@@ -38,7 +38,9 @@ const fn targets() -> Targets {
 fn main() -> ExitCode {
     figures::main::<OnZooKeeper, _>(|| {
         // One server, in memory, with room for the items. A session ends up to a tick late, and it is a quarter of the default here.
-        let zookeeper = ZooKeeper::builder().tick(Duration::from_millis(500)).java("-Xmx1g").start()?;
+        let builder = ZooKeeper::builder().tick(Duration::from_millis(500)).java("-Xmx1g");
+        // What runs often is compiled as well as in production, which tests do not wait for.
+        let zookeeper = builder.java("-XX:TieredStopAtLevel=4").start()?;
         let address = zookeeper.member(0).client_address().to_string();
         Ok((zookeeper, address))
     })

@@ -22,7 +22,7 @@ use ha_conformance::servers::holder;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 /// Fewer than a suite has: each test brings three servers, and several holders.
-const THREADS: usize = 3;
+const THREADS: usize = 5;
 
 type Test = (&'static str, fn());
 

@@ -133,6 +133,8 @@ impl ZooKeeperBuilder {
             "-Xmx128m",
             "-XX:+UseSerialGC",
             "-XX:-UsePerfData",
+            // None lives for so long that the compiler for what runs often would be worth what it takes from the tests beside it.
+            "-XX:TieredStopAtLevel=1",
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
             "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
