@@ -8,13 +8,11 @@ pub(crate) const AFTER_VERIFY: &[Stage] = &[
     Stage { name: "examples", budget: minutes(3), run: examples::run },
     Stage { name: "local", budget: minutes(3), run: suite::local },
     Stage { name: "sim", budget: minutes(8), run: sim::stage },
+    Stage { name: "etcd", budget: minutes(7), run: suite::etcd },
     Stage { name: "zk", budget: minutes(7), run: suite::zk },
 ];
-/// Only when named, while some of their cases fail now and then.
-const ON_REQUEST: &[Stage] = &[
-    Stage { name: "etcd", budget: minutes(7), run: suite::etcd },
-    Stage { name: "redis", budget: minutes(10), run: suite::redis },
-];
+/// Only when named, while some of its cases fail now and then.
+const ON_REQUEST: &[Stage] = &[Stage { name: "redis", budget: minutes(10), run: suite::redis }];
 
 /// All checks, with what they need fetched first; ends with minutes per stage.
 pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<(), Failure> {

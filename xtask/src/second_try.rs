@@ -1,4 +1,4 @@
-//! Suites that take place in real time, on real servers: a case that is late beside nine others is tried once more, alone.
+//! Suites that take place in real time, on files and on real servers: a case that is late beside others is tried once more, alone.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};

@@ -23,6 +23,9 @@ const SERVERS: &str = "HA_TEST_SERVERS";
 /// On a server a case waits even more: for ttls of seconds.
 const SERVER_THREADS: &str = "20";
 
+/// On a file a case waits as much as on a server, and takes more of the machine.
+const LOCAL_THREADS: &str = "14";
+
 /// The names of the test targets that run on a file.
 const LOCAL: &str = "local_*";
 
@@ -35,8 +38,8 @@ const ZOOKEEPER: &str = "servers::zookeeper::";
 /// The names of the test targets that run on ZooKeeper.
 const ZK: &str = "zk_*";
 
-/// A case needs more of the machine there: three Java runtimes beside the nodes.
-const ZK_THREADS: &str = "10";
+/// Likewise, beside up to three Java runtimes.
+const ZK_THREADS: &str = "16";
 
 /// The names of the test targets that run on Redis.
 const REDIS: &str = "redis_*";
@@ -70,8 +73,7 @@ pub(crate) fn tests(workspace: &Workspace) -> Result<Verdict, Failure> {
 
 /// All that runs on a file: in one process for each set of cases, since nextest would start one for each case. Built as for [`tests`], as all that follows.
 pub(crate) fn local(workspace: &Workspace) -> Result<Verdict, Failure> {
-    let mut tests = workspace.cargo_on_all(&["test", "--no-fail-fast"])?;
-    command::run(tests.args(["--test", LOCAL, "--", "--test-threads", THREADS]))?;
+    second_try::run(workspace, LOCAL, LOCAL_THREADS)?;
     Ok(Verdict::Passed)
 }
 
