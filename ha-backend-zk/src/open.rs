@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ha_core::runtime::{Backoff, Instant, within};
+use ha_core::runtime::{Backoff, Instant, Runtime, within};
 use ha_core::spi::{SessionId, SessionRequest};
 use ha_core::{Error, ErrorKind};
 
@@ -85,7 +85,7 @@ async fn attempt(
     let marker = layout.marker(id.as_str());
     let prepared = async {
         let proof = match request.ttl {
-            Some(_) => Some(begin(&connection, &layout, (&marker, &label), &history).await?),
+            Some(_) => Some(begin(&**runtime, &connection, &layout, (&marker, &label), &history).await?),
             None => None,
         };
         Ok((proof, connection.watch_tree(&marker).await?))
@@ -95,9 +95,9 @@ async fn attempt(
         Some(Err(failure)) => return Ok(Err(failure)),
         None => return Ok(Err(Failure::new(FailureKind::Unknown, "no server answers"))),
     };
-    let generation = match proof {
-        Some(left) => continuity.judge(&history, floor, left, runtime.now()),
-        None => continuity.generation(),
+    let (proven, generation) = match proof {
+        Some((proven, left)) => (proven, continuity.judge(&history, floor, left, runtime.now())),
+        None => (sent, continuity.generation()),
     };
     let link = Arc::new(Link::new(Parts {
         runtime: Arc::clone(runtime),
@@ -109,7 +109,7 @@ async fn attempt(
         label,
         continuity: Arc::clone(continuity),
         generation,
-        deadline: sent + granted,
+        deadline: proven + granted,
         connection,
     }));
     link.pulse.send_replace(Pulse { is_connected: true, epoch: 1 });
@@ -127,16 +127,21 @@ fn in_millis(ttl: Duration) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// Creates the marker and proves that it is there; what the proof left.
+/// Creates the marker and proves that it is there: from when on that holds, and what the proof left. The servers count the ttl from the latest request that they had; on a slow
+/// way the session would be given up here before it is used, if it counted from the first one.
 async fn begin(
+    runtime: &dyn Runtime,
     connection: &Connection,
     layout: &Layout,
     (marker, label): (&str, &[u8]),
     history: &str,
-) -> Result<Stat, Failure> {
+) -> Result<(Instant, Stat), Failure> {
     make_marker(connection, layout, marker, label).await?;
-    let left = history::write(connection, marker, history).await?;
-    left.ok_or_else(|| Failure::new(FailureKind::Ended, "the session was ended before it began"))
+    let proven = runtime.now();
+    match history::write(connection, marker, history).await? {
+        Some(left) => Ok((proven, left)),
+        None => Err(Failure::new(FailureKind::Ended, "the session was ended before it began")),
+    }
 }
 
 /// Creates the marker, and what it stands in where that is missing.

@@ -13,6 +13,7 @@ use super::site::{self, LONG, TTL};
 
 pub(crate) const TESTS: &[Test] = &[
     ("links::a_server_that_falls_silent_costs_no_grant", silence),
+    ("links::a_way_that_takes_a_third_of_the_validity_is_short_enough", slow),
     ("links::connections_that_are_reset_again_and_again_cost_no_grant", resets),
     ("links::a_node_that_is_back_within_its_validity_keeps_what_it_has", back_in_time),
     ("links::a_node_that_is_away_for_its_ttl_stops_before_the_next_one_begins_and_comes_back", away),
@@ -43,6 +44,24 @@ impl Ways {
     fn heal(&self) {
         self.0.iter().for_each(Proxy::heal);
     }
+}
+
+fn slow() {
+    let zookeeper = match ZooKeeper::builder().start() {
+        Ok(zookeeper) => zookeeper,
+        Err(missing) => panic!("{missing}"),
+    };
+    let (ways, ttl) = (Ways::to(&zookeeper), Duration::from_secs(4));
+    site::runtime().block_on(async {
+        let backend = site::connect(&ways.url());
+        let usable = ttl * backend.capabilities().validity_per_mille / 1_000;
+        // There and back. To open a session takes so many requests one after the other that it would be over when they are answered, if it counted from the first one.
+        ways.0.iter().for_each(|way| way.delay(usable / 6, Duration::ZERO));
+        let builder = Coordinator::builder(backend).namespace(site::NAMESPACE).node("node").ttl(ttl);
+        let node = builder.connect_timeout(LONG).connect().await.unwrap();
+        work(&node).await;
+        node.shutdown(Duration::from_secs(10)).await.unwrap();
+    });
 }
 
 /// Nothing gets through, and nobody is told.
