@@ -23,6 +23,7 @@ crate::case::cases! {
     an_observer_can_hold_nothing { guarantee: "G58" }
     a_heartbeat_without_a_sensible_limit_is_refused { guarantee: "G58" }
     a_store_that_cannot_be_reached_is_an_error_in_time { guarantee: "G58", needs: [Need::Fault(FaultKind::Cut)] }
+    a_way_that_takes_a_sixth_of_the_validity_is_short_enough { guarantee: "G54", needs: [Need::Fault(FaultKind::Slow)] }
     futures_work_without_a_runtime_of_the_user { guarantee: "G55" }
     a_namespace_of_a_newer_format_is_refused { guarantee: "G59" }
     a_namespace_with_a_broken_record_is_refused { guarantee: "G59" }
@@ -130,6 +131,16 @@ async fn a_store_that_cannot_be_reached_is_an_error_in_time(cx: Context) {
     cx.inject(Fault::Heal(name("node"))).await;
     let node = cx.within("a connection", 10, cx.builder("node").connect()).await.unwrap();
     assert!(cx.within("the lock", 10, node.mutex("deploy").unwrap().acquire()).await.unwrap().is_valid());
+}
+
+async fn a_way_that_takes_a_sixth_of_the_validity_is_short_enough(cx: Context) {
+    let per_mille = cx.connect_as("node").capabilities().validity_per_mille;
+    let usable = cx.ttl() * per_mille / 1_000;
+    cx.inject(Fault::Slow(name("node"), usable / 12)).await;
+    let connecting = cx.builder("node").ttl(cx.ttl()).connect_timeout(cx.ttl() * 20).connect();
+    let node = cx.within("a connection", 30, connecting).await.unwrap();
+    let guard = cx.within("the lock", 30, node.mutex("deploy").unwrap().acquire()).await.unwrap();
+    assert!(guard.is_valid());
 }
 
 /// Wakes a thread.

@@ -98,10 +98,12 @@ impl Supervisor {
                     None => Ok(None),
                 }
             };
-            let (format, found) = tokio::join!(biased; format::check(&*session), found);
+            let prove = |sent| prove_if_late(&*session, &*runtime, sent, validity_per_mille);
+            // Beside what is read: on a slow way there may be no time for one after the other.
+            let (sent, format, found) = tokio::join!(biased; prove(sent), format::check(&*session), found);
             let opened = async {
-                let (format, found) = (format?, found?);
-                Ok((prove_if_late(&*session, &*runtime, sent, validity_per_mille).await?, format, found))
+                let (sent, format, found) = (sent?, format?, found?);
+                Ok((prove(sent).await?, format, found))
             };
             match opened.await {
                 Ok((sent, format, found)) => Ok((sent, session, format, found)),
