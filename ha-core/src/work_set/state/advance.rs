@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use super::hunting::{Hunt, Want};
+use super::hunting::{Hunt, Want, is_put_off};
 use super::rescue::Rescue;
 use super::settling::Extend;
 use super::sweeping::Sweep;
@@ -233,8 +233,10 @@ impl State {
         if self.somebody_left(&event) {
             self.rescue.begin();
         }
+        if is_put_off(&self.workers, &event) {
+            self.hunt.stir();
+        }
         self.workers.apply(event);
-        self.hunt.due_announced(&self.workers, context);
         self.look_for_names(out);
     }
 

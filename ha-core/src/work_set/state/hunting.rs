@@ -15,7 +15,7 @@ use crate::coordinator::{Context, Output};
 use crate::error::{Error, ErrorKind};
 use crate::names::Name;
 use crate::runtime::Instant;
-use crate::spi::{Committed, Conflict, Key, Operation, Page, Take, Txn};
+use crate::spi::{Change, Committed, Conflict, Entry, Key, Operation, Page, Take, Txn, WatchEvent};
 use crate::view::View;
 use crate::work_set::records::{Record, Tally, Worker, time_of};
 use crate::work_set::state::settling::OwnList;
@@ -86,15 +86,27 @@ impl Hunt {
     pub(super) fn wake_by(&mut self, at: Instant) {
         self.wake_at = Some(self.wake_at.map_or(at, |before| before.min(at)));
     }
+}
 
-    /// Others have put something off: looks when the earliest of it is due.
-    pub(super) fn due_announced(&mut self, workers: &View, context: &Context<'_>) {
-        let now = millis(context);
-        let due =
-            workers.entries().filter_map(|entry| Worker::decode(entry.value())).map(|worker| worker.due);
-        if let Some(due) = due.filter(|due| *due > now).min() {
-            self.wake_by(context.now + Duration::from_millis(due - now));
+/// Whether something was put off since `before`, or may have been: then it is looked when it is due.
+///
+/// A time that has passed by now says so like any other. So does another one in place of it, and a worker that is gone: what it said last may not have been seen.
+pub(super) fn is_put_off(before: &View, event: &WatchEvent) -> bool {
+    let due = |entry: &Entry| Worker::decode(entry.value()).map_or(0, |worker| worker.due);
+    let says_more = |entry: &Entry| {
+        let known = before.get(entry.key()).filter(|known| known.created() == entry.created());
+        due(entry) != known.map_or(0, due)
+    };
+    match event {
+        WatchEvent::Snapshot { entries, .. } => {
+            let left = |known: &Entry| !entries.iter().any(|entry| entry.stamp().key() == known.key());
+            entries.iter().any(says_more) || before.entries().any(left)
         }
+        WatchEvent::Changed { changes, .. } => changes.iter().any(|change| match change {
+            Change::Put(entry) => says_more(entry),
+            Change::Removed(_) => true,
+        }),
+        WatchEvent::Interrupted | WatchEvent::Discontinuity(_) => false,
     }
 }
 

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Edit, Request, State, Verdict, add, item, policy, settle};
+use super::{Edit, Request, State, Verdict, add, item, other, policy, settle};
 use crate::coordinator::model_test::Scene;
 use crate::error::ErrorKind;
+use crate::names::Name;
 use crate::spi::Entry;
 use crate::work_set::records::{Record, Stage};
 
@@ -120,4 +121,53 @@ fn a_completion_whose_answer_is_void_is_found_where_the_item_is_still_there() {
     scene.answer(0, 0);
     scene.settle();
     assert_eq!(scene.processes[0].answers.get(&4), Some(&None), "it is answered without an error");
+}
+
+fn put_off(due: u64, id: Name, caller: u64) -> Request {
+    let items = vec![(id, Record::ready(0, due, Bytes::from_static(b"1")))];
+    Request::Add { caller, items, policy: policy() }
+}
+
+/// The first process waits and has nothing. The second one has put the other item off for long, and now this one as well, for two seconds, which the first one does not hear.
+fn put_off_unheard() -> Scene<State> {
+    let mut scene = Scene::<State>::of(2);
+    claim(&mut scene, 1);
+    scene.call(1, 2, put_off(3_600_000, other(), 2));
+    scene.settle();
+    scene.call(1, 3, put_off(2_000, item(), 3));
+    scene.settle_but(0);
+    assert!(scene.processes[1].answers.contains_key(&3), "it is added");
+    scene
+}
+
+#[test]
+fn an_item_that_is_due_before_anybody_hears_of_it_is_claimed() {
+    let mut scene = put_off_unheard();
+    scene.wait(Duration::from_secs(3));
+    scene.settle();
+    assert!(scene.holds(0));
+}
+
+#[test]
+fn an_item_that_is_due_before_the_next_one_is_put_off_is_claimed() {
+    let mut scene = put_off_unheard();
+    scene.wait(Duration::from_secs(3));
+    let third = Name::parse("k").unwrap();
+    scene.call(1, 4, put_off(1_800_000, third, 4));
+    scene.settle_but(0);
+    assert!(scene.processes[1].answers.contains_key(&4), "it is added");
+    scene.settle();
+    assert!(scene.holds(0));
+}
+
+#[test]
+fn an_item_that_somebody_put_off_who_left_is_claimed() {
+    let mut scene = put_off_unheard();
+    let (gone, _) = scene.lose(1);
+    scene.store.end(&gone);
+    scene.settle();
+    assert!(!scene.holds(0), "it is not due");
+    scene.wait(Duration::from_secs(3));
+    scene.settle();
+    assert!(scene.holds(0));
 }
