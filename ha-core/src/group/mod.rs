@@ -120,11 +120,11 @@ impl Group {
         }
         profile.check("join group", &identity.node)?;
         let (caller, answer) = self.engine.ports.wait_join();
-        let mut cancel = CancelOnDrop { engine: &self.engine, caller: Some(caller) };
         let membership = self.engine.ports.number();
+        let mut cancel = CancelOnDrop { engine: &self.engine, joining: Some((caller, membership)) };
         self.engine.request(Request::Join { caller, membership, profile: Box::new(profile) });
         let answer = answer.await;
-        cancel.caller = None;
+        cancel.joining = None;
         answer.unwrap_or_else(|_gone| Err(closed("join group", self.name())))
     }
 
@@ -210,14 +210,14 @@ impl fmt::Debug for Group {
 /// Leaves when the future of a join is dropped.
 struct CancelOnDrop<'a> {
     engine: &'a Arc<Engine<State>>,
-    caller: Option<u64>,
+    joining: Option<(u64, u64)>,
 }
 
 impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
-        if let Some(caller) = self.caller {
+        if let Some((caller, membership)) = self.joining {
             self.engine.ports.cancel_join(caller);
-            self.engine.request(Request::Cancel { caller });
+            self.engine.request(Request::Cancel { membership });
         }
     }
 }

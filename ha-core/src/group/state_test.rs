@@ -39,8 +39,8 @@ impl Play for State {
         join(caller)
     }
 
-    fn give_up(caller: u64) -> Request {
-        Request::Cancel { caller }
+    fn give_up(membership: u64) -> Request {
+        Request::Cancel { membership }
     }
 
     fn let_go(membership: u64, caller: Option<u64>) -> Request {

@@ -35,8 +35,8 @@ const WATCHED: u8 = 0;
 pub(super) enum Request {
     /// Join, as the membership of this number, and stay.
     Join { caller: u64, membership: u64, profile: Box<Profile> },
-    /// A caller of `Join` gave up.
-    Cancel { caller: u64 },
+    /// The caller of `Join` gave up, perhaps when it was in the group and the answer was on its way: whoever joins next is behind this.
+    Cancel { membership: u64 },
     /// The membership has this profile from now on; `caller` wants to know when that is written. Versions grow.
     Update { membership: u64, caller: u64, version: u64, profile: Box<Profile> },
     /// The holder of the membership leaves; `caller` wants to know when that is done.
@@ -246,8 +246,8 @@ impl State {
     fn on_request(&mut self, request: Request, out: &mut Outputs) {
         match request {
             Request::Join { caller, membership, profile } => self.on_join(caller, membership, profile, out),
-            Request::Cancel { caller } => {
-                let is_wanted = self.wish.as_ref().is_some_and(|wish| wish.caller == Some(caller));
+            Request::Cancel { membership } => {
+                let is_wanted = self.wish.as_ref().is_some_and(|wish| wish.membership == membership);
                 if is_wanted && !planted(Bug::DroppedJoinStays) {
                     self.give_up();
                 }

@@ -319,3 +319,15 @@ fn without_a_session_there_is_nothing_to_look_at() {
     process.feed(Input::Discontinuity { hold_until: None });
     assert!(process.is_done());
 }
+
+#[test]
+fn whoever_gave_up_as_it_joined_can_join_at_once() {
+    let mut scene = joined();
+    // The caller did not get the membership: it gave up when that was on its way.
+    scene.say(0, Request::Cancel { membership: 1 });
+    scene.call(0, 2, join(2));
+    scene.settle();
+    assert_eq!(scene.processes[0].answers.get(&2), None, "it is not refused");
+    assert!(scene.processes[0].held.iter().any(|held| held.grant == 2), "the next one is a member");
+    assert_eq!(members(&scene).len(), 1);
+}
