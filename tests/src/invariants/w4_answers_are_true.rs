@@ -46,16 +46,15 @@ fn judge(index: &Index<'_>, _: &Bounds) -> Result<(), Broken> {
 fn lie(index: &Index<'_>, item: &Item<'_>, settling: &Settling) -> Option<&'static str> {
     let token = index.holding.grants[settling.grant].token;
     let (answer, mark) = settling.answer?;
-    let became_by = |token: u64, last: usize, wanted: &dyn Fn(Stage) -> bool| {
-        item.steps().any(|(before, after)| {
-            before.is_some_and(|before| before.is_claim(token))
-                && after.session.is_some()
-                && after.session == item.claimant(token)
-                && wanted(after.stage)
-                && after.mark.record < last
-        })
+    let steps_of = |token: u64| {
+        let steps =
+            item.steps().filter(move |(before, _)| before.is_some_and(|before| before.is_claim(token)));
+        let own = steps.map(|(_, after)| after);
+        own.filter(move |after| after.session.is_some() && after.session == item.claimant(token))
     };
-    let became = |token: u64, wanted: &dyn Fn(Stage) -> bool| became_by(token, mark.record, wanted);
+    let became = |token: u64, wanted: &dyn Fn(Stage) -> bool| {
+        steps_of(token).any(|after| wanted(after.stage) && after.mark.record < mark.record)
+    };
     match (answer, settling.verdict) {
         (Settlement::Applied, Verdict::Extend) => {
             (!stood(item, token, settling.asked.at, mark.at)).then_some("was applied when the claim was over")
@@ -65,12 +64,14 @@ fn lie(index: &Index<'_>, item: &Item<'_>, settling: &Settling) -> Option<&'stat
         (Settlement::Done { token }, _) => (!became(token, &|stage| stage == Stage::Done))
             .then_some("was told of a result that no claim stored"),
         (Settlement::Stale | Settlement::Failed, Verdict::Complete) => {
-            // What the store forgot meanwhile was not there any more when it was looked for.
-            let is_undone = item.filings.iter().any(|filing| {
-                filing.session.is_none() && (settling.asked.record..mark.record).contains(&filing.mark.record)
-            });
-            let is_done = became_by(token, usize::MAX, &|stage| stage == Stage::Done);
-            (is_done && !is_undone && always_refused(index, settling.grant))
+            let went_back = |from: usize| {
+                let mut filings = item.filings.iter().filter(|filing| filing.session.is_none());
+                filings.any(|filing| (from..mark.record).contains(&filing.mark.record))
+            };
+            // What the store forgot before the answer was not there any more when it was looked for.
+            let is_done =
+                steps_of(token).any(|after| after.stage == Stage::Done && !went_back(after.mark.record));
+            (is_done && !went_back(settling.asked.record) && always_refused(index, settling.grant))
                 .then_some("was refused, but it was applied")
         }
         _ => None,

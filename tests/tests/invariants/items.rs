@@ -223,6 +223,13 @@ const W4: Table = Table {
             ),
         ),
         (
+            "the store forgot what was applied, before it was asked for again",
+            ending!(
+                "complete",
+                "21 s file w/0 y done 8; 22 n rollback 2; 22 s file w/0 - claimed 7; 23 b settled 1 failed; 24 b settle 1 2 complete; 26 b settled 2 stale; 27 s file w/0 z ready 9"
+            ),
+        ),
+        (
             "tried again",
             ending!(
                 "complete",
@@ -250,6 +257,13 @@ const W4: Table = Table {
         ("failed, and it is done", ending!("fail", "21 s file w/0 y done 8; 22 b settled 1 applied")),
         ("stale, and applied", ending!("complete", "21 s file w/0 y done 8; 22 b settled 1 stale")),
         ("failed, and applied", ending!("complete", "21 s file w/0 y done 8; 22 b settled 1 failed")),
+        (
+            "stale, and applied after the store forgot it once",
+            ending!(
+                "complete",
+                "21 s file w/0 y done 8; 22 n rollback 2; 22 s file w/0 - claimed 7; 23 b settled 1 failed; 24 b settle 1 2 complete; 25 s file w/0 y done 9; 26 b settled 2 stale"
+            ),
+        ),
         ("failed, and applied later", ending!("complete", "21 b settled 1 failed; 22 s file w/0 y done 8")),
         (
             "extended when it was over",
