@@ -77,7 +77,8 @@
 //! Faults on the way of a node to the store need nothing but the contract: [`Ways`] makes them for any backend.
 //!
 //! Each case has a namespace, a runtime and a bound in time of its own, so that a server can be shared by all of them. The command line is that of
-//! libtest: filter by a part of a name, `--exact`, `--list`, `--test-threads`.
+//! libtest: filter by a part of a name, `--exact`, `--list`, `--test-threads`; fewer
+//! cases run at a time while the store takes long to answer.
 //!
 //! # Testing the suite
 //!
@@ -103,6 +104,7 @@ mod memory;
 pub mod mirror;
 pub mod mutants;
 mod nodes;
+mod pace;
 #[cfg(feature = "servers")]
 pub mod servers;
 #[cfg(feature = "sim")]

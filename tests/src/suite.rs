@@ -9,6 +9,7 @@ use crate::case::Case;
 use crate::cases;
 use crate::context::name;
 use crate::harness::{Harness, missing_is_a_failure};
+use crate::pace::Pace;
 use crate::untaking::Untaking;
 use crate::verdict::{Verdict, judge};
 
@@ -24,12 +25,12 @@ const THREADS: usize = 8;
 #[must_use]
 pub fn run(harness: impl Harness, ignored: usize) -> ExitCode {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(THREADS);
+    let threads = *arguments.test_threads.get_or_insert(THREADS);
     let harness: Arc<dyn Harness> = Arc::new(harness);
-    libtest_mimic::run(&arguments, trials(&harness, ignored)).exit_code()
+    libtest_mimic::run(&arguments, trials(&harness, threads, ignored)).exit_code()
 }
 
-fn trials(harness: &Arc<dyn Harness>, ignored: usize) -> Vec<Trial> {
+fn trials(harness: &Arc<dyn Harness>, threads: usize, ignored: usize) -> Vec<Trial> {
     let store = match harness.store() {
         Ok(store) => store,
         Err(missing) => {
@@ -51,34 +52,44 @@ fn trials(harness: &Arc<dyn Harness>, ignored: usize) -> Vec<Trial> {
         }
         Err(Failed::from(format!("{} instead of {ignored}:\n{}", reasons.len(), reasons.join("\n"))))
     });
+    let pace = Pace::of(store, threads);
+    let without = trials_without_takes(harness, &pace, backend.capabilities().takes);
     let judged = unmet.into_iter().map(|(case, reason)| {
-        let harness = Arc::clone(harness);
+        let (harness, pace) = (Arc::clone(harness), Arc::clone(&pace));
         Trial::ignorable_test(case.name, move || match reason {
             Some(reason) => Ok(Completion::ignored_with(reason)),
-            None => completion(case, judge(case, &harness)),
+            None => judge_in_turn(case, &harness, &pace),
         })
     });
-    judged.chain([pinned]).chain(trials_without_takes(harness, backend.capabilities().takes)).collect()
+    judged.chain([pinned]).chain(without).collect()
+}
+
+fn judge_in_turn(
+    case: &'static Case,
+    harness: &Arc<dyn Harness>,
+    pace: &Arc<Pace>,
+) -> Result<Completion, Failed> {
+    let _turn = pace.begin();
+    match judge(case, harness) {
+        Verdict::Passed => Ok(Completion::Completed),
+        Verdict::Ignored(reason) => Ok(Completion::ignored_with(reason)),
+        Verdict::Failed(how) => {
+            let pace = pace.summary().map(|summary| format!("\n{summary}")).unwrap_or_default();
+            Err(format!("guarantee {} is broken: {how}{pace}", case.guarantee).into())
+        }
+    }
 }
 
 /// Where the store can choose what is taken of a work-set, it is judged by the way that does without as well: the one that other stores go.
-fn trials_without_takes(harness: &Arc<dyn Harness>, takes: bool) -> Vec<Trial> {
+fn trials_without_takes(harness: &Arc<dyn Harness>, pace: &Arc<Pace>, takes: bool) -> Vec<Trial> {
     let without: Arc<dyn Harness> = Arc::new(Untaking(Arc::clone(harness)));
     let of_work_sets = |case: &&Case| takes && case.name.starts_with("work_set");
     let trial = |case: &'static Case| {
-        let harness = Arc::clone(&without);
+        let (harness, pace) = (Arc::clone(&without), Arc::clone(pace));
         let name = format!("{}_without_takes", case.name);
-        Trial::ignorable_test(name, move || completion(case, judge(case, &harness)))
+        Trial::ignorable_test(name, move || judge_in_turn(case, &harness, &pace))
     };
     cases::all().filter(of_work_sets).map(trial).collect()
-}
-
-fn completion(case: &Case, verdict: Verdict) -> Result<Completion, Failed> {
-    match verdict {
-        Verdict::Passed => Ok(Completion::Completed),
-        Verdict::Ignored(reason) => Ok(Completion::ignored_with(reason)),
-        Verdict::Failed(how) => Err(format!("guarantee {} is broken: {how}", case.guarantee).into()),
-    }
 }
 
 fn trials_without_store(reason: &str, required: bool) -> Vec<Trial> {

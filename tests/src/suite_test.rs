@@ -90,10 +90,10 @@ fn a_wrong_number_of_ignored_cases_fails() {
     let unmet = cases::all().filter(|case| case.unmet(backend.capabilities(), None).is_some()).count();
     assert!(unmet > 0, "some cases need faults");
     for (pinned, failed) in [(unmet, 0), (unmet - 1, 1), (unmet + 1, 1), (0, 1)] {
-        let conclusion = run("suite::", trials(&harness, pinned));
+        let conclusion = run("suite::", trials(&harness, 2, pinned));
         assert_eq!((conclusion.num_passed + conclusion.num_failed, conclusion.num_failed), (1, failed));
     }
-    let conclusion = run("discontinuity::the_generation", trials(&harness, unmet));
+    let conclusion = run("discontinuity::the_generation", trials(&harness, 2, unmet));
     assert_eq!((conclusion.num_ignored, conclusion.num_failed), (1, 0));
 }
 

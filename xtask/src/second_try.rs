@@ -7,10 +7,10 @@ use crate::command;
 use crate::failure::Failure;
 use crate::workspace::Workspace;
 
-/// More failures than this are no matter of a busy machine.
-const TRIED_AGAIN_MAX: usize = 3;
+/// More failures than this are no matter of a busy machine. One that stood still for some seconds fails about as many cases as run at a time.
+const TRIED_AGAIN_MAX: usize = 40;
 
-/// Runs the test targets whose names match `target`, so many cases at a time. Of those that fail, a few are tried once more; what passes only then is said in the end, because it may
+/// Runs the test targets whose names match `target`, so many cases at a time. What fails is tried once more; what passes only then is said in the end, because it may
 /// be a fault that shows rarely.
 pub(crate) fn run(workspace: &Workspace, target: &str, threads: &str) -> Result<(), Failure> {
     let mut tests = workspace.cargo_on_all(&["test", "--no-fail-fast"])?;

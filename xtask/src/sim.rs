@@ -8,11 +8,11 @@ use crate::stage::Verdict;
 use crate::workspace::Workspace;
 
 /// How long each recipe is run on seeds that nobody has run before, in seconds.
-const FRESH: &str = "40";
+const FRESH: &str = "30";
 /// Not `work` yet: more of its seeds are to be run first than a commit can, see the ledger in `docs/simulation.md`.
 const RECIPES: [&str; 6] = ["mutex", "election", "shared", "group", "partitions", "store"];
 /// How many seeds two processes have to run alike.
-const ALIKE: &str = "1000";
+const ALIKE: &str = "250";
 /// How many digits of the commit choose the first seed: the product with the seeds of a run stays a seed.
 const DIGITS: usize = 10;
 const SEEDS_PER_COMMIT: u64 = 1_000_000;

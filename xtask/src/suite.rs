@@ -21,7 +21,7 @@ const NO_PROTOC: &str = "the etcd backend cannot be built without protoc; `cargo
 const SERVERS: &str = "HA_TEST_SERVERS";
 
 /// On a server a case waits even more: for ttls of seconds.
-const SERVER_THREADS: &str = "20";
+const SERVER_THREADS: &str = "16";
 
 /// On a file a case waits as much as on a server, and takes more of the machine.
 const LOCAL_THREADS: &str = "14";

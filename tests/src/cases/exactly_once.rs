@@ -1,7 +1,6 @@
 //! Lost requests, lost replies, dropped futures: every commit is applied once or never.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ha_core::spi::{Committed, Key, Naming, Outcome, Session, Stamp, Txn};
 use ha_core::{Effect, ErrorKind};
@@ -135,16 +134,16 @@ async fn a_counter_is_exact_under_lost_requests_and_replies(cx: Context) {
     let mut tasks = tokio::task::JoinSet::new();
     for node in nodes {
         let pattern = [CommitFault::LoseReply, CommitFault::Pass, CommitFault::LoseRequest];
-        script(&cx, node, &pattern.repeat(40)).await;
+        script(&cx, node, &pattern.repeat(24)).await;
         let (cx, session, key) = (Arc::clone(&cx), cx.session_of(node).await, key.clone());
         tasks.spawn(async move {
-            for _ in 0..20 {
+            for _ in 0..12 {
                 increment(&cx, &*session, &key).await;
             }
         });
     }
     tasks.join_all().await;
-    assert_eq!(first.read(&key).await.unwrap().value(), "60");
+    assert_eq!(first.read(&key).await.unwrap().value(), "36");
 }
 
 async fn increment(cx: &Context, session: &dyn Session, key: &Key) {
@@ -331,8 +330,9 @@ async fn a_dropped_commit_whose_reply_is_lost_leaves_no_ghost(cx: Context) {
             reader.apply(Txn::new().delete(entry.stamp().clone())).await;
         }
     }
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert!(reader.read(&key).await.is_none());
+    // The last ones may still be on their way, to be deleted when they have arrived.
+    tokio::time::sleep(cx.ttl() / 2).await;
+    cx.until("nothing is left of them", 4, async || reader.read(&key).await.is_none()).await;
 }
 
 async fn a_dropped_commit_is_applied_whole_or_not_at_all(cx: Context) {

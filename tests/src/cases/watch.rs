@@ -324,7 +324,7 @@ async fn a_burst_of_changes_converges_with_a_slow_consumer(cx: Context) {
     let mut mirror = Mirror::open(&*watcher, collection(&cx)).await;
     let mut burst = tokio::spawn(async move {
         let mut stamps: Vec<Option<Stamp>> = vec![None; 50];
-        for at in 0..2_000_usize {
+        for at in 0..1_000_usize {
             let key = cx.key("c", &format!("{:02}", at % 50));
             let slot = &mut stamps[at % 50];
             *slot = match slot.take() {
@@ -354,7 +354,7 @@ async fn a_consumer_that_does_not_read_holds_up_nobody(cx: Context) {
     let mut asleep = Mirror::open(&*watcher, collection(&cx)).await;
     let mut awake = Mirror::open(&*watcher, collection(&cx)).await;
     let mut stamp = writer.put(&cx.key("c", "a"), "").await;
-    let rounds = 3_000;
+    let rounds = 1_500;
     for round in 0..rounds {
         stamp = update(&*writer, &stamp, &round.to_string()).await;
     }
