@@ -47,10 +47,7 @@ impl Ways {
 }
 
 fn slow() {
-    let zookeeper = match ZooKeeper::builder().start() {
-        Ok(zookeeper) => zookeeper,
-        Err(missing) => panic!("{missing}"),
-    };
+    let zookeeper = site::servers(1);
     let (ways, ttl) = (Ways::to(&zookeeper), Duration::from_secs(4));
     site::runtime().block_on(async {
         let backend = site::connect(&ways.url());

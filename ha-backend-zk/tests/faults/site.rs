@@ -36,7 +36,12 @@ pub(crate) fn is_required() -> bool {
 
 /// Three servers.
 pub(crate) fn ensemble() -> ZooKeeper {
-    match ZooKeeper::builder().members(3).start() {
+    servers(3)
+}
+
+/// So many servers, which know each other.
+pub(crate) fn servers(members: usize) -> ZooKeeper {
+    match ZooKeeper::builder().members(members).start() {
         Ok(zookeeper) => zookeeper,
         Err(missing) => panic!("{missing}"),
     }
