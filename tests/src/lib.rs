@@ -78,7 +78,8 @@
 //!
 //! Each case has a namespace, a runtime and a bound in time of its own, so that a server can be shared by all of them. The command line is that of
 //! libtest: filter by a part of a name, `--exact`, `--list`, `--test-threads`; fewer
-//! cases run at a time while the store takes long to answer.
+//! cases run at a time while the store takes long to answer. On a machine that stands still now and then `HA_TEST_PATIENCE=2` makes sessions live twice as long, and everything else
+//! that a case waits for.
 //!
 //! # Testing the suite
 //!
@@ -105,6 +106,7 @@ pub mod mirror;
 pub mod mutants;
 mod nodes;
 mod pace;
+mod patience;
 #[cfg(feature = "servers")]
 pub mod servers;
 #[cfg(feature = "sim")]

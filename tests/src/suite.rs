@@ -10,6 +10,7 @@ use crate::cases;
 use crate::context::name;
 use crate::harness::{Harness, missing_is_a_failure};
 use crate::pace::Pace;
+use crate::patience::patient;
 use crate::untaking::Untaking;
 use crate::verdict::{Verdict, judge};
 
@@ -26,7 +27,7 @@ const THREADS: usize = 8;
 pub fn run(harness: impl Harness, ignored: usize) -> ExitCode {
     let mut arguments = Arguments::from_args();
     let threads = *arguments.test_threads.get_or_insert(THREADS);
-    let harness: Arc<dyn Harness> = Arc::new(harness);
+    let harness = patient(Arc::new(harness));
     libtest_mimic::run(&arguments, trials(&harness, threads, ignored)).exit_code()
 }
 

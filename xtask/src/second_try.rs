@@ -1,4 +1,5 @@
-//! Suites that take place in real time, on files and on real servers: a case that is late beside others is tried once more, alone.
+//! Suites that take place in real time, on files and on real servers: a case that is late beside others is tried once more, alone and
+//! with more time. A machine that stands still for a second ends sessions of two; a defect does not need that.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -9,6 +10,10 @@ use crate::workspace::Workspace;
 
 /// More failures than this are no matter of a busy machine. One that stood still for some seconds fails about as many cases as run at a time.
 const TRIED_AGAIN_MAX: usize = 40;
+
+/// The variable that gives the cases more time, and how many times as much.
+const PATIENCE: &str = "HA_TEST_PATIENCE";
+const PATIENT: &str = "2";
 
 /// Runs the test targets whose names match `target`, so many cases at a time. What fails is tried once more; what passes only then is said in the end, because it may
 /// be a fault that shows rarely.
@@ -22,7 +27,8 @@ pub(crate) fn run(workspace: &Workspace, target: &str, threads: &str) -> Result<
     println!("\nfailed, and tried once more: {}", failed.join(", "));
     for name in &failed {
         let mut again = workspace.cargo_on_all(&["test", "--no-fail-fast"])?;
-        command::run(again.args(["--test", target, "--", "--test-threads", "1", "--exact", name]))?;
+        again.args(["--test", target, "--", "--test-threads", "1", "--exact", name]);
+        command::run(again.env(PATIENCE, PATIENT))?;
     }
     println!("\npassed at the second try only: {}", failed.join(", "));
     Ok(())

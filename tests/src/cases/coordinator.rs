@@ -167,7 +167,8 @@ async fn a_leader_that_stops_feeding_its_heartbeat_resigns_and_keeps_the_rest(cx
 
 async fn counted_node(cx: &Context, node: &str) -> (Coordinator, Arc<Counts>) {
     let (backend, counts) = Counting::wrap(cx.connect_as(node));
-    (cx.builder_on(backend, node).ttl(cx.ttl()).connect().await.unwrap(), counts)
+    // It is not to be lost while the machine creates ten thousand of something.
+    (cx.builder_on(backend, node).ttl(cx.ttl() * 3).connect().await.unwrap(), counts)
 }
 
 async fn ten_thousand_locks_cost_the_renewals_of_one(cx: Context) {
@@ -185,13 +186,13 @@ async fn ten_thousand_locks_cost_the_renewals_of_one(cx: Context) {
     }
     let count = || [&few_counts, &many_counts].map(|counts| (counts.renewals(), counts.others()));
     let before = count();
-    tokio::time::sleep(cx.ttl() * 5).await;
+    tokio::time::sleep(cx.ttl() * 6).await;
     let [few, many] = {
         let after = count();
         [0, 1].map(|at| (after[at].0 - before[at].0, after[at].1 - before[at].1))
     };
     assert_eq!((few.1, many.1), (0, 0), "idle locks ask for nothing but renewals");
-    assert!((5..=60).contains(&few.0), "{} renewals in five ttl", few.0);
+    assert!((2..=24).contains(&few.0), "{} renewals in two ttl", few.0);
     assert!(many.0 <= few.0 + few.0 / 2 + 2, "{} renewals for many locks, {} for one", many.0, few.0);
     assert!(guards.iter().all(|guard| guard.is_valid()));
 }
